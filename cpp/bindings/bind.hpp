@@ -1,0 +1,12 @@
+// One function per noun; module.cpp calls them all.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace leafshap {
+
+void bind_ensemble(pybind11::module_& module);
+void bind_plan(pybind11::module_& module);
+void bind_runtime(pybind11::module_& module);
+
+}  // namespace leafshap

@@ -1,0 +1,105 @@
+// The contract between the engine and the kernels: plain-old-data arguments and one table of
+// functions per instruction set. No templates of the standard library, no ownership.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace leafshap {
+
+// Rows are explained in tiles of this many; columns, phi and scratch are laid out by tile.
+inline constexpr int kTileRows = 64;
+// Points of the quadrature per walk; a tree that needs more is walked several times.
+inline constexpr int kMaxPoints = 8;
+
+// One step of the walk over a tree. "Open" goes down to a child, "turn" from the left child to the
+// right one, "close" returns to the parent; children that are leaves or whose children are all
+// leaves ("bottom" nodes) are handled within their parent's step where possible.
+enum class PathOp : std::uint32_t {
+  kOpenLeft,           // P of the left child
+  kTurnRight,          // P of the right child, after the left one
+  kOpenRight,          // P of the right child; the left one is a leaf
+  kClose,              // both children are subtrees on the stack
+  kCloseLeftLeaf,      // the left child is a leaf
+  kCloseRightLeaf,     // the right child is a leaf
+  kBottom,             // both children are leaves
+  kPair,               // both children are bottom nodes
+  kPairLeftLeaf,       // a leaf and a bottom node
+  kPairRightLeaf,      // a bottom node and a leaf
+};
+
+struct PathStep {
+  PathOp op;
+  std::uint32_t node;  // within the tree's nodes; a pair's bottom nodes follow their parent
+};
+
+// An inner node as the walk needs it (design letters: docs/maths.md).
+//
+// constants: Q_L if the row goes right (n_points), Q_L if it goes left (n_points), and, only if
+// the feature is repeated, 1 / F_a^2 (n_points). A bottom node of a tree with scalar leaves holds
+// its S in place of Q_L, for the three states of the row, and its toward_* include v_L - v_R.
+template <typename T>
+struct PathNode {
+  T toward_left, toward_right;  // +z_R, -z_L: the factor of phi if the row goes left, right
+  T ratio;                      // r = Q_L when the row left the feature's path above (bottom: S)
+  std::int32_t level;           // edges above the node
+  std::int32_t ancestor;        // level of the nearest node above with the same feature, or -1
+  std::uint32_t slot;           // where phi of (feature, output 0) is added up
+  std::uint32_t column;         // ranks that the node compares
+  std::uint16_t cut;            // the row goes left if its rank is at most this
+  std::uint8_t repeated;
+  std::uint8_t categorical;     // ranks are looked up in a bit set instead
+  std::uint32_t category_bits;  // first 64-bit word of the node's bit set
+  std::size_t constants;
+  std::size_t left_values, right_values;  // of children that are leaves, (leaf width)
+};
+
+template <typename T>
+struct PathTree {
+  const PathStep* steps;
+  std::size_t n_steps;
+  const PathNode<T>* nodes;
+  const T* weights;  // (n_points) quadrature weights, P at the root
+  std::int32_t n_points;
+  std::int32_t flush;  // float only: add phi to the double sums after this tree
+};
+
+// Explains n_tiles tiles; row r of tile i is lane r of the tile. Rows past n_rows are padding.
+template <typename T>
+struct PathArguments {
+  const PathTree<T>* trees;
+  std::size_t n_trees;
+  const T* constants;
+  const T* leaf_values;
+  const std::uint64_t* category_bits;
+  bool vector_leaves;
+  std::int32_t n_outputs;       // values per leaf
+  std::int32_t n_tiles;
+  std::int64_t n_rows;
+  const std::uint16_t* ranks;   // (n_tiles, n_columns, kTileRows)
+  std::size_t n_columns;
+  T* phi;                       // (n_tiles, n_slots, kTileRows), zero at the start
+  double* phi_sums;             // same shape, float only: sums over groups of trees
+  std::size_t n_slots;
+  unsigned char* scratch;       // scratch_bytes(n_levels, n_outputs), aligned to 64
+  std::size_t n_levels;         // deepest inner node's level, plus one
+};
+
+// Bytes of scratch that a walk needs: P and S by level, and two masks per level.
+inline std::size_t path_scratch_bytes(std::size_t n_levels, std::size_t n_outputs,
+                                      std::size_t value_size) {
+  const std::size_t vectors = kTileRows * value_size;
+  return (n_levels + 2) * (kMaxPoints * vectors * (1 + n_outputs) + 2 * vectors) + 64;
+}
+
+struct KernelTable {
+  const char* isa;
+  void (*tree_shap_double)(const PathArguments<double>&);
+  void (*tree_shap_float)(const PathArguments<float>&);
+};
+
+extern const KernelTable kBaselineKernels;
+extern const KernelTable kAvx2Kernels;
+extern const KernelTable kAvx512Kernels;
+
+}  // namespace leafshap

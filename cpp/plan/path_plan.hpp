@@ -1,0 +1,61 @@
+// What the path-dependent kernel needs of an ensemble, computed once: quadrature constants of every
+// node, the order of the walk, and the tests on ranks.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "ir/tree.hpp"
+#include "kernels/kernels.hpp"
+#include "plan/quantizer.hpp"
+
+namespace leafshap {
+
+// phi of one feature towards one output is added up in one slot.
+struct Slot {
+  FeatureId feature;
+  OutputId output;
+};
+
+template <typename T>
+class PathPlan {
+ public:
+  using Value = T;
+
+  // Over the first n_trees trees. Throws Unsupported if the ensemble has no cover.
+  PathPlan(std::shared_ptr<const TreeEnsemble> ensemble, Index n_trees);
+  PathPlan(const PathPlan&) = delete;  // trees() points into the plan's own arrays
+  PathPlan& operator=(const PathPlan&) = delete;
+
+  const TreeEnsemble& ensemble() const { return *ensemble_; }
+  Index n_trees() const { return n_trees_; }
+  const Quantizer& quantizer() const { return quantizer_; }
+  const std::vector<double>& expected_values() const { return expected_values_; }
+
+  const std::vector<PathTree<T>>& trees() const { return trees_; }
+  const std::vector<T>& constants() const { return constants_; }
+  const std::vector<T>& leaf_values() const { return leaf_values_; }
+  const std::vector<Slot>& slots() const { return slots_; }
+  std::size_t n_levels() const { return n_levels_; }
+  int max_points() const { return max_points_; }  // over all trees, before the split into walks
+
+ private:
+  class Compiler;
+
+  std::shared_ptr<const TreeEnsemble> ensemble_;
+  Index n_trees_;
+  Quantizer quantizer_;
+  std::vector<double> expected_values_;
+  std::vector<PathTree<T>> trees_;
+  std::vector<PathStep> steps_;
+  std::vector<PathNode<T>> nodes_;
+  std::vector<T> constants_, leaf_values_, weights_;
+  std::vector<Slot> slots_;
+  std::size_t n_levels_ = 1;
+  int max_points_ = 0;
+};
+
+extern template class PathPlan<float>;
+extern template class PathPlan<double>;
+
+}  // namespace leafshap
