@@ -83,7 +83,7 @@ EnsembleHandle from_arrays(const py::dict& arrays) {
   e.category_codes = vector_of<std::int32_t, std::int32_t>(arrays, "category_codes");
   if (!field(arrays, "cover").is_none()) {
     e.cover = vector_of<double, double>(arrays, "cover");
-    if (e.cover.empty()) throw InvalidModel("cover is empty; use None if there is none");
+    e.has_cover = true;
   }
   e.vector_leaves = !e.tree_output.empty() && e.tree_output.front() == -1;
   e.leaf_values = vector_of<double, double>(arrays, "leaf_value", 2);
@@ -124,7 +124,7 @@ py::dict to_arrays(const EnsembleHandle& handle) {
   arrays["categorical"] = array_of<std::uint8_t>(e.split_kind);
   arrays["category_offsets"] = array_of<std::int64_t>(e.category_offsets);
   arrays["category_codes"] = array_of<std::int32_t>(e.category_codes);
-  arrays["cover"] = e.has_cover() ? py::object(array_of<double>(e.cover)) : py::object(py::none());
+  arrays["cover"] = e.has_cover ? py::object(array_of<double>(e.cover)) : py::object(py::none());
   py::array leaf_value = array_of<double>(e.leaf_values);
   if (e.vector_leaves) leaf_value = leaf_value.reshape({e.n_nodes(), Index{e.n_outputs}});
   arrays["leaf_value"] = leaf_value;
@@ -148,7 +148,7 @@ py::array_t<double> predict_rows(const EnsembleHandle& handle, const py::array& 
 
 py::array_t<double> expected(const EnsembleHandle& handle, Index n_trees) {
   const TreeEnsemble& e = *handle.ensemble;
-  if (!e.has_cover()) throw Unsupported("the model carries no cover, so it has no expectation");
+  if (!e.has_cover) throw Unsupported("the model carries no cover, so it has no expectation");
   return array_of<double>(expected_values(e, checked_trees(e, n_trees)));
 }
 
@@ -171,7 +171,7 @@ void bind_ensemble(py::module_& module) {
       .def_property_readonly("max_depth",
                              [](const EnsembleHandle& h) { return max_depth(*h.ensemble); })
       .def_property_readonly("has_cover",
-                             [](const EnsembleHandle& h) { return h.ensemble->has_cover(); })
+                             [](const EnsembleHandle& h) { return h.ensemble->has_cover; })
       .def_property_readonly("has_categories",
                              [](const EnsembleHandle& h) { return h.ensemble->has_categories(); });
 }

@@ -31,16 +31,24 @@ const Candidate kCandidates[] = {
 
 std::atomic<const KernelTable*> active = nullptr;
 
+std::string list(bool supported_only) {
+  std::string names;
+  for (const Candidate& candidate : kCandidates) {
+    if (supported_only && !candidate.supported()) continue;
+    names += (names.empty() ? "" : ", ") + std::string(candidate.table->isa);
+  }
+  return names;
+}
+
 const KernelTable* find(const std::string& name) {
-  std::string known;
   for (const Candidate& candidate : kCandidates) {
     if (name == candidate.table->isa) {
       if (candidate.supported()) return candidate.table;
-      throw InvalidInput("this CPU does not support the instruction set '" + name + "'");
+      throw InvalidInput("this CPU does not support the instruction set '" + name +
+                         "', it has: " + list(true));
     }
-    known += (known.empty() ? "" : ", ") + std::string(candidate.table->isa);
   }
-  throw InvalidInput("unknown instruction set '" + name + "', expected one of: " + known);
+  throw InvalidInput("unknown instruction set '" + name + "', expected one of: " + list(false));
 }
 
 }  // namespace

@@ -30,35 +30,49 @@ struct Cancellation {
   ~Cancellation() = default;
 };
 
-// Calls make_worker() once per thread and worker(block) for every block in [0, n_blocks). Blocks
-// write disjoint outputs, so the result does not depend on the number of threads. Throws the first
-// exception of a worker, or Cancelled.
+// What a worker asks between pieces of a long block: true once the work is no longer wanted.
+class Stop {
+ public:
+  Stop(std::atomic<bool>& flag, Cancellation* cancellation)
+      : flag_(flag), cancellation_(cancellation) {}
+  bool operator()() const {
+    if (cancellation_ != nullptr && cancellation_->requested()) flag_ = true;
+    return flag_.load(std::memory_order_relaxed);
+  }
+
+ private:
+  std::atomic<bool>& flag_;
+  Cancellation* cancellation_;  // on the calling thread only
+};
+
+// Calls make_worker() once per thread and worker(block, stop) for every block in [0, n_blocks).
+// Blocks write disjoint outputs, so the result does not depend on the number of threads. Throws
+// the first exception of a worker, or Cancelled; a block that was stopped may be unfinished.
 template <typename MakeWorker>
 void parallel_blocks(Index n_blocks, int n_threads, Cancellation& cancellation,
                      MakeWorker&& make_worker) {
   std::atomic<Index> next{0};
-  std::atomic<bool> stop{false}, cancelled{false};
+  std::atomic<bool> stopped{false};
   std::exception_ptr error;
 
   const auto work = [&](bool calling_thread) {
     auto worker = make_worker();
-    while (!stop.load(std::memory_order_relaxed)) {
+    const Stop stop(stopped, calling_thread ? &cancellation : nullptr);
+    while (!stop()) {
       const Index block = next.fetch_add(1);
       if (block >= n_blocks) return;
-      worker(block);
-      if (calling_thread && cancellation.requested()) {
-        cancelled = true;
-        stop = true;
-      }
+      worker(block, stop);
     }
   };
   const auto guarded_work = [&](bool calling_thread) {
     try {
       work(calling_thread);
     } catch (...) {
+#ifdef _OPENMP
 #pragma omp critical(leafshap_parallel_error)
+#endif
       if (!error) error = std::current_exception();
-      stop = true;
+      stopped = true;
     }
   };
 
@@ -75,7 +89,7 @@ void parallel_blocks(Index n_blocks, int n_threads, Cancellation& cancellation,
   guarded_work(true);
 #endif
   if (error) std::rethrow_exception(error);
-  if (cancelled) throw Cancelled();
+  if (stopped) throw Cancelled();
 }
 
 }  // namespace leafshap

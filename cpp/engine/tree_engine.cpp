@@ -18,36 +18,36 @@ Index count_rows(const Rows& rows) {
 
 Index ceil_divide(Index a, Index b) { return (a + b - 1) / b; }
 
-// Tiles walked together by one tree: its constants are then read from cache once for all of them,
-// as long as their ranks and phi stay in the L2 cache as well.
+// Rows explained together. Two tiles share a tree's constants while they are in cache; less, when
+// there are so many features that the rows' phi would not stay in the L2 cache.
 template <typename T>
-Index tiles_per_block(const PathPlan<T>& plan, Index n_rows, int n_threads) {
-  constexpr std::size_t kBlockBytes = 256 * 1024;
-  constexpr Index kMostTiles = 4;
-  const std::size_t tile_bytes =
-      kTileRows * (plan.quantizer().n_columns() * sizeof(std::uint16_t) +
-                   plan.slots().size() * (sizeof(T) + sizeof(double)));
-  const Index fit = static_cast<Index>(kBlockBytes / std::max<std::size_t>(tile_bytes, 1));
-  const Index share = ceil_divide(n_rows, Index{kTileRows} * n_threads);
-  return std::clamp<Index>(std::min(fit, share), 1, kMostTiles);
+Index rows_per_block(const PathPlan<T>& plan, Index n_rows, int n_threads) {
+  constexpr Index kBlockBytes = 1024 * 1024, kFewestRows = 32, kMostRows = 2 * kTileRows;
+  const Index row_bytes =
+      static_cast<Index>(plan.quantizer().n_columns() * sizeof(std::uint16_t) +
+                         plan.slots().size() * (sizeof(T) == sizeof(double) ? 8 : 12));
+  const Index fit = kBlockBytes / std::max<Index>(row_bytes, 1) / kFewestRows * kFewestRows;
+  const Index share = ceil_divide(ceil_divide(n_rows, n_threads), kFewestRows) * kFewestRows;
+  return std::clamp(std::min(fit, share), kFewestRows, kMostRows);
 }
 
 // One thread's memory and its way through a block.
 template <typename T>
 class PathWorker {
  public:
-  PathWorker(const PathPlan<T>& plan, const Rows& rows, T* out, Index n_tiles)
+  PathWorker(const PathPlan<T>& plan, const Rows& rows, T* out, Index rows_per_block)
       : plan_(plan),
         rows_(rows),
         out_(out),
         n_rows_(count_rows(rows)),
-        rows_per_block_(n_tiles * kTileRows),
-        ranks_(static_cast<std::size_t>(n_tiles) * plan.quantizer().n_columns() * kTileRows),
-        phi_(static_cast<std::size_t>(n_tiles) * plan.slots().size() * kTileRows),
+        rows_per_block_(rows_per_block),
+        lanes_(static_cast<std::size_t>(ceil_divide(rows_per_block, kTileRows) * kTileRows)),
+        ranks_(lanes_ * plan.quantizer().n_columns()),
+        phi_(lanes_ * plan.slots().size()),
         phi_sums_(kIsFloat ? phi_.size() : 0),
         scratch_(path_scratch_bytes(plan.n_levels(), plan.ensemble().leaf_width(), sizeof(T))) {}
 
-  void operator()(Index block) {
+  void operator()(Index block, const Stop& stop) {
     const Index begin = block * rows_per_block_;
     const Index count = std::min(rows_per_block_, n_rows_ - begin);
     const std::size_t n_columns = plan_.quantizer().n_columns();
@@ -58,17 +58,34 @@ class PathWorker {
     }
     phi_.clear();
     phi_sums_.clear();
-    run_kernel(count);
-    write(begin, count);
+    if (run_kernel(count, stop)) write(begin, count);
   }
 
  private:
   static constexpr bool kIsFloat = std::is_same_v<T, float>;
 
-  void run_kernel(Index count) {
+  // Walks all trees, a group after the other so that a long block can be stopped; false if it was.
+  bool run_kernel(Index count, const Stop& stop) {
+    constexpr std::size_t kStepsPerGroup = 100'000;  // some tens of milliseconds
+    PathArguments<T> a = arguments(count);
+    const auto& trees = plan_.trees();
+    for (std::size_t begin = 0, end = 0; begin < trees.size(); begin = end) {
+      std::size_t n_steps = 0;
+      while (end < trees.size() && n_steps < kStepsPerGroup) n_steps += trees[end++].n_steps;
+      a.trees = trees.data() + begin;
+      a.n_trees = end - begin;
+      if constexpr (kIsFloat) {
+        kernels().tree_shap_float(a);
+      } else {
+        kernels().tree_shap_double(a);
+      }
+      if (stop()) return false;
+    }
+    return true;
+  }
+
+  PathArguments<T> arguments(Index count) {
     PathArguments<T> a{};
-    a.trees = plan_.trees().data();
-    a.n_trees = plan_.trees().size();
     a.constants = plan_.constants().data();
     a.leaf_values = plan_.leaf_values().data();
     a.category_bits = plan_.quantizer().category_bits().data();
@@ -82,35 +99,40 @@ class PathWorker {
     a.phi_sums = phi_sums_.data();
     a.n_slots = plan_.slots().size();
     a.scratch = scratch_.data();
-    a.n_levels = plan_.n_levels();
-    if constexpr (kIsFloat) {
-      kernels().tree_shap_float(a);
-    } else {
-      kernels().tree_shap_double(a);
-    }
+    return a;
   }
 
-  // From (slot, row) to (row, feature, output).
+  // From (slot, row) to (row, feature, output), some slots at a time so that the cache lines of
+  // a few slots serve neighbouring rows.
   void write(Index begin, Index count) {
+    constexpr std::size_t kSlotsAtOnce = 16;
     const auto& slots = plan_.slots();
     const Index n_outputs = plan_.ensemble().n_outputs;
     const Index stride = plan_.ensemble().n_features * n_outputs;
-    const auto* sums = kIsFloat ? phi_sums_.data() : reinterpret_cast<double*>(phi_.data());
-    for (Index i = 0; i < count; ++i) {
-      T* row = out_ + (begin + i) * stride;
-      std::fill_n(row, stride, T{0});
-      const double* tile = sums + (i / kTileRows) * slots.size() * kTileRows + i % kTileRows;
-      for (std::size_t s = 0; s < slots.size(); ++s) {
-        row[slots[s].feature * n_outputs + slots[s].output] =
-            static_cast<T>(tile[s * kTileRows]);
+    T* out = out_ + begin * stride;
+    std::fill_n(out, count * stride, T{0});
+    for (std::size_t first = 0; first < slots.size(); first += kSlotsAtOnce) {
+      const std::size_t last = std::min(first + kSlotsAtOnce, slots.size());
+      for (Index i = 0; i < count; ++i) {
+        const std::size_t tile = static_cast<std::size_t>(i) / kTileRows * slots.size();
+        for (std::size_t s = first; s < last; ++s) {
+          const std::size_t place = (tile + s) * kTileRows + static_cast<std::size_t>(i) % kTileRows;
+          out[i * stride + slots[s].feature * n_outputs + slots[s].output] = phi_at(place);
+        }
       }
     }
+  }
+
+  T phi_at(std::size_t place) {
+    if constexpr (kIsFloat) return static_cast<T>(phi_sums_.data()[place]);
+    return phi_.data()[place];
   }
 
   const PathPlan<T>& plan_;
   const Rows& rows_;
   T* out_;
   Index n_rows_, rows_per_block_;
+  std::size_t lanes_;  // of the tiles that a block needs
   AlignedBuffer<std::uint16_t> ranks_;
   AlignedBuffer<T> phi_;
   AlignedBuffer<double> phi_sums_;
@@ -123,9 +145,9 @@ template <typename T>
 void explain(const PathPlan<T>& plan, const Rows& rows, T* out, int n_threads,
              Cancellation& cancellation) {
   const Index n_rows = count_rows(rows);
-  const Index n_tiles = tiles_per_block(plan, n_rows, n_threads);
-  parallel_blocks(ceil_divide(n_rows, n_tiles * kTileRows), n_threads, cancellation,
-                  [&] { return PathWorker<T>(plan, rows, out, n_tiles); });
+  const Index block_rows = rows_per_block(plan, n_rows, n_threads);
+  parallel_blocks(ceil_divide(n_rows, block_rows), n_threads, cancellation,
+                  [&] { return PathWorker<T>(plan, rows, out, block_rows); });
 }
 
 template <typename T>
@@ -156,7 +178,7 @@ void explain_saabas(const TreeEnsemble& e, Index n_trees, const Rows& rows, T* o
     }
   };
   parallel_blocks(ceil_divide(n_rows, kTileRows), n_threads, cancellation, [&] {
-    return [&, phi = std::vector<double>(static_cast<std::size_t>(stride))](Index block) mutable {
+    return [&, phi = std::vector<double>(static_cast<std::size_t>(stride))](Index block, const Stop&) mutable {
       const Index end = std::min(n_rows, (block + 1) * kTileRows);
       for (Index i = block * kTileRows; i < end; ++i) {
         std::fill(phi.begin(), phi.end(), 0.0);
@@ -172,7 +194,7 @@ void predict(const TreeEnsemble& e, Index n_trees, const Rows& rows, double* out
              Cancellation& cancellation) {
   const Index n_rows = count_rows(rows);
   parallel_blocks(ceil_divide(n_rows, kTileRows), n_threads, cancellation, [&] {
-    return [&](Index block) {
+    return [&](Index block, const Stop&) {
       const Index end = std::min(n_rows, (block + 1) * kTileRows);
       for (Index i = block * kTileRows; i < end; ++i) {
         std::visit([&](const auto& view) { predict_row(e, view.row(i), n_trees, out + i * e.n_outputs); },

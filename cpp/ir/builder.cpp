@@ -39,7 +39,7 @@ void check_sizes(const TreeEnsemble& e) {
   check_size(e.missing, n_nodes, "missing");
   check_size(e.split_kind, n_nodes, "categorical");
   check_size(e.leaf_values, n_nodes * e.leaf_width(), "leaf_value");
-  if (e.has_cover()) check_size(e.cover, n_nodes, "cover");
+  if (e.has_cover) check_size(e.cover, n_nodes, "cover");
   for (const double base : e.base_values) {
     if (!std::isfinite(base)) fail("base_values holds a value that is not finite");
   }
@@ -182,7 +182,7 @@ std::shared_ptr<const TreeEnsemble> build_ensemble(TreeEnsemble e) {
       } else {
         check_split(e, tree, node, global);
       }
-      if (e.has_cover()) check_cover(e, tree, node, global);
+      if (e.has_cover) check_cover(e, tree, node, global);
     }
     check_topology(e, tree, stack, seen);
   }

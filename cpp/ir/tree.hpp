@@ -48,6 +48,7 @@ struct TreeEnsemble {
   OutputId n_outputs = 1;
   InputRule input;
   bool averaged = false;      // prediction is the mean over the trees used
+  bool has_cover = false;     // absent is not zero
   bool vector_leaves = false;  // every leaf holds K values; else one, for tree_output[t]
 
   std::vector<Index> tree_offsets;     // (T + 1)
@@ -63,12 +64,11 @@ struct TreeEnsemble {
   std::vector<SplitKind> split_kind;
   std::vector<Index> category_offsets;  // (N + 1), or empty if no split is categorical
   std::vector<std::int32_t> category_codes;  // sorted within a node
-  std::vector<double> cover;                 // (N), or empty: absent is not zero
+  std::vector<double> cover;                 // (N), or empty without cover
   std::vector<double> leaf_values;           // (N) or (N, K)
 
   Index n_trees() const { return static_cast<Index>(tree_weight.size()); }
   Index n_nodes() const { return static_cast<Index>(split_feature.size()); }
-  bool has_cover() const { return !cover.empty(); }
   bool has_categories() const { return !category_offsets.empty(); }
 
   // Number of values a leaf holds, and where they start.

@@ -14,7 +14,7 @@ namespace {
 
 // Error of a leaf's quadrature for the worst row, in units of the leaf value (docs/maths.md).
 template <typename T>
-constexpr double kTolerance = std::is_same_v<T, float> ? 1e-5 : 1e-12;
+constexpr double kTolerance = std::is_same_v<T, float> ? 2e-7 : 1e-12;
 
 // Float phi is added to the double sums after about this many additions per slot.
 constexpr Index kAdditionsPerFlush = 32;
@@ -28,9 +28,8 @@ class PathPlan<T>::Compiler {
   explicit Compiler(PathPlan& plan)
       : plan_(plan),
         e_(*plan.ensemble_),
-        depth_of_feature_(static_cast<std::size_t>(e_.n_features), -1),
-        zero_fraction_(static_cast<std::size_t>(e_.n_features), 1.0),
-        uses_of_(static_cast<std::size_t>(e_.n_features), 0) {}
+        edge_of_feature_(static_cast<std::size_t>(e_.n_features), -1),
+        zero_fraction_(static_cast<std::size_t>(e_.n_features), 1.0) {}
 
   void compile(Index tree) {
     tree_ = tree;
@@ -38,7 +37,7 @@ class PathPlan<T>::Compiler {
     if (is_leaf(0)) return;
     weight_ = e_.weight(tree, plan_.n_trees_);
     mean_ = node_expectations(e_, tree);  // the root's values come first
-    const int n_points = points_for(count_distinct_features());
+    const int n_points = points_of_tree(e_, tree, kTolerance<T>, bound_);
     plan_.max_points_ = std::max(plan_.max_points_, n_points);
     const Quadrature rule = gauss_legendre(n_points);
     // more points than a walk has: as many walks as it takes, each with some of the points
@@ -68,7 +67,7 @@ class PathPlan<T>::Compiler {
     NodeId node;
     Stage stage;
     std::uint32_t index;          // of the emitted node
-    std::int32_t level_above;     // state of the node's feature above it
+    std::int32_t edge_above;      // state of the node's feature above it
     double zero_fraction_above;
   };
   struct Begin {
@@ -83,43 +82,27 @@ class PathPlan<T>::Compiler {
   }
   bool is_low(NodeId node) const { return is_leaf(node) || is_bottom(node); }
 
-  // The most distinct features on any path of the tree.
-  int count_distinct_features() {
-    int distinct = 0, most = 0;
-    struct Visit {
-      NodeId node;
-      bool leaving;
-    };
-    std::vector<Visit> stack{{0, false}};
-    while (!stack.empty()) {
-      const Visit visit = stack.back();
-      stack.pop_back();
-      if (is_leaf(visit.node)) continue;
-      int& count = uses_of_[e_.split_feature[offset_ + visit.node]];
-      if (visit.leaving) {
-        if (--count == 0) --distinct;
-        continue;
-      }
-      if (count++ == 0) most = std::max(most, ++distinct);
-      stack.push_back({visit.node, true});
-      stack.push_back({left(visit.node), false});
-      stack.push_back({right(visit.node), false});
-    }
-    return most;
-  }
-
   void emit_tree(std::span<const double> weights) {
     const Begin begin{plan_.steps_.size(), plan_.nodes_.size(), plan_.weights_.size()};
     begins_.push_back(begin);
     plan_.weights_.insert(plan_.weights_.end(), weights.begin(), weights.end());
     stack_.assign(1, Frame{0, Stage::kEnter, 0, -1, 1.0});
     level_ = 0;
+    node_at_level_.clear();
     while (!stack_.empty()) advance();
-    plan_.trees_.push_back({nullptr, plan_.steps_.size() - begin.step, nullptr, nullptr,
-                            static_cast<std::int32_t>(weights.size()), 0});
+    PathTree<T> tree{};
+    tree.n_steps = plan_.steps_.size() - begin.step;
+    tree.n_points = static_cast<std::int32_t>(weights.size());
+    tree.n_levels = static_cast<std::int32_t>(node_at_level_.size());
+    plan_.n_levels_ = std::max(plan_.n_levels_, node_at_level_.size());
+    plan_.trees_.push_back(tree);
   }
 
-  void step(PathOp op, std::uint32_t node) { plan_.steps_.push_back({op, node}); }
+  void step(PathOp op, std::uint32_t node, std::uint32_t flags = 0) {
+    const std::uint32_t code = kPathFlags * static_cast<std::uint32_t>(op) + flags;
+    plan_.steps_.push_back({code + emitted(node).repeated, node});
+  }
+  PathNode<T>& emitted(std::uint32_t node) { return plan_.nodes_[begins_.back().node + node]; }
 
   // Advances the node on top of the stack: emits it and enters its left child, turns to the right
   // child, or closes it.
@@ -136,18 +119,16 @@ class PathPlan<T>::Compiler {
         }
         frame.index = emit_node(node);
         remember(frame);
+        step(is_leaf(left(node))    ? PathOp::kOpenRight
+             : is_leaf(right(node)) ? PathOp::kOpenLeft
+                                    : PathOp::kOpen,
+             frame.index);
         frame.stage = Stage::kTurn;
-        if (!is_leaf(left(node))) {
-          step(PathOp::kOpenLeft, frame.index);
-          descend(frame, left(node), true);
-        }
+        if (!is_leaf(left(node))) descend(frame, left(node), true);
         return;
       case Stage::kTurn:
         frame.stage = Stage::kClose;
-        if (!is_leaf(right(node))) {
-          step(is_leaf(left(node)) ? PathOp::kOpenRight : PathOp::kTurnRight, frame.index);
-          descend(frame, right(node), false);
-        }
+        if (!is_leaf(right(node))) descend(frame, right(node), false);
         return;
       case Stage::kClose:
         step(is_leaf(left(node))    ? PathOp::kCloseLeftLeaf
@@ -168,36 +149,37 @@ class PathPlan<T>::Compiler {
       return;
     }
     Frame frame{node, Stage::kEnter, emit_node(node), -1, 1.0};
-    step(is_leaf(left(node))    ? PathOp::kPairLeftLeaf
-         : is_leaf(right(node)) ? PathOp::kPairRightLeaf
-                                : PathOp::kPair,
-         frame.index);
     remember(frame);
+    std::uint32_t flags = 0;
     for (const bool to_left : {true, false}) {
       const NodeId child = to_left ? left(node) : right(node);
       if (is_leaf(child)) continue;
       follow_edge(frame, to_left);
       ++level_;
-      emit_node(child);
+      if (emitted(emit_node(child)).repeated) flags |= to_left ? 2 : 4;
       --level_;
     }
     restore(frame);
+    step(is_leaf(left(node))    ? PathOp::kPairLeftLeaf
+         : is_leaf(right(node)) ? PathOp::kPairRightLeaf
+                                : PathOp::kPair,
+         frame.index, flags);
   }
 
   FeatureId feature(NodeId node) const { return e_.split_feature[offset_ + node]; }
 
   // The state of a feature on the path: where it was tested last, and its zero fraction z.
   void remember(Frame& frame) const {
-    frame.level_above = depth_of_feature_[feature(frame.node)];
+    frame.edge_above = edge_of_feature_[feature(frame.node)];
     frame.zero_fraction_above = zero_fraction_[feature(frame.node)];
   }
   void restore(const Frame& frame) {
-    depth_of_feature_[feature(frame.node)] = frame.level_above;
+    edge_of_feature_[feature(frame.node)] = frame.edge_above;
     zero_fraction_[feature(frame.node)] = frame.zero_fraction_above;
   }
   void follow_edge(const Frame& frame, bool to_left) {
     const double ratio = e_.left_ratio(offset_, frame.node);
-    depth_of_feature_[feature(frame.node)] = level_;
+    edge_of_feature_[feature(frame.node)] = edge_of_level_[level_] = 2 * level_ + (to_left ? 0 : 1);
     zero_fraction_[feature(frame.node)] =
         frame.zero_fraction_above * (to_left ? ratio : 1 - ratio);
   }
@@ -222,7 +204,8 @@ class PathPlan<T>::Compiler {
     out.toward_right = static_cast<T>(-z_left * d);
     out.ratio = static_cast<T>(v_right + r * d);
     out.level = level_;
-    out.ancestor = depth_of_feature_[f];
+    out.source = level_ == 0 ? 0 : 1 + edge_of_level_[level_ - 1];
+    out.ancestor = edge_of_feature_[f];
     out.slot = slot_of(f);
     out.column = test.column;
     out.cut = test.cut;
@@ -244,9 +227,15 @@ class PathPlan<T>::Compiler {
         plan_.constants_.push_back(static_cast<T>(1 / (f_a * f_a)));
       }
     }
-    plan_.n_levels_ = std::max(plan_.n_levels_, static_cast<std::size_t>(level_) + 1);
     plan_.nodes_.push_back(out);
-    return static_cast<std::uint32_t>(plan_.nodes_.size() - 1 - begins_.back().node);
+    if (out.repeated) emitted(node_at_level_[out.ancestor / 2]).repeated_below = 1;
+    if (node_at_level_.size() <= static_cast<std::size_t>(level_)) {
+      node_at_level_.resize(level_ + 1);
+      edge_of_level_.resize(level_ + 1);
+    }
+    node_at_level_[level_] =
+        static_cast<std::uint32_t>(plan_.nodes_.size() - 1 - begins_.back().node);
+    return node_at_level_[level_];
   }
 
   // A constant added to all leaves changes no phi; around the tree's mean they lose fewer digits.
@@ -275,12 +264,6 @@ class PathPlan<T>::Compiler {
     return place->second;
   }
 
-  int points_for(int n_distinct) {
-    const auto [place, added] = points_by_distinct_.try_emplace(n_distinct, 0);
-    if (added) place->second = points_needed(n_distinct, kTolerance<T>);
-    return place->second;
-  }
-
   // Float: after which trees phi is added to the double sums.
   void set_flushes() {
     Index additions = 0;
@@ -304,19 +287,20 @@ class PathPlan<T>::Compiler {
   std::span<const double> points_;    // of the walk that is emitted
   std::vector<Frame> stack_;
   std::int32_t level_ = 0;
-  std::vector<std::int32_t> depth_of_feature_;  // level of its last test on the path, or -1
+  std::vector<std::uint32_t> node_at_level_;    // emitted node of the path, by level
+  std::vector<std::int32_t> edge_of_level_;     // the path's edge below each level
+  std::vector<std::int32_t> edge_of_feature_;   // the path's edge that last tested it, or -1
   std::vector<double> zero_fraction_;           // z of the feature on the path
-  std::vector<int> uses_of_;                    // tests of the feature on the path
   // of all trees
   std::vector<Begin> begins_;
   std::map<std::pair<FeatureId, OutputId>, std::uint32_t> slots_;
-  std::map<int, int> points_by_distinct_;
+  QuadratureBound bound_;
 };
 
 template <typename T>
 PathPlan<T>::PathPlan(std::shared_ptr<const TreeEnsemble> ensemble, Index n_trees)
     : ensemble_(std::move(ensemble)), n_trees_(n_trees), quantizer_(*ensemble_, n_trees) {
-  if (!ensemble_->has_cover()) {
+  if (!ensemble_->has_cover) {
     throw Unsupported(
         "the model carries no cover (training weight per node), which path-dependent SHAP values "
         "need; explain it with background data instead (data=)");

@@ -30,33 +30,105 @@ Quadrature gauss_legendre(int n_points) {
   return rule;
 }
 
-double worst_case_error(const Quadrature& rule, int degree) {
-  double worst = 0;
-  // Beta(a + 1, b + 1) = a! b! / (a + b + 1)!, from a = degree downwards; symmetric in a and b
-  double exact = 1.0 / (degree + 1);
-  for (int b = 0; 2 * b <= degree; ++b) {
-    const int a = degree - b;
-    double sum = 0;
-    for (std::size_t k = 0; k < rule.points.size(); ++k) {
-      const double t = rule.points[k];
-      sum += rule.weights[k] * std::pow(t, a) * std::pow(1 - t, b);
-    }
-    worst = std::max(worst, std::fabs(sum - exact));
-    exact *= (b + 1.0) / a;
+double QuadratureBound::worst_error(int n_points, int degree) {
+  while (static_cast<int>(rules_.size()) <= n_points) {
+    rules_.push_back({rules_.empty() ? Quadrature{} : gauss_legendre(static_cast<int>(rules_.size())), {}});
   }
-  return worst;
+  Rule& rule = rules_[n_points];
+  while (static_cast<int>(rule.errors.size()) <= degree) {
+    const int m = static_cast<int>(rule.errors.size());
+    double worst = 0;
+    // Beta(a + 1, b + 1) = a! b! / (a + b + 1)!, from a = m downwards; symmetric in a and b
+    double exact = 1.0 / (m + 1);
+    for (int b = 0; m >= 2 * n_points && 2 * b <= m; ++b) {
+      double sum = 0;
+      for (int k = 0; k < n_points; ++k) {
+        const double t = rule.quadrature.points[k];
+        sum += rule.quadrature.weights[k] * std::pow(t, m - b) * std::pow(1 - t, b);
+      }
+      worst = std::max(worst, std::fabs(sum - exact));
+      exact *= (b + 1.0) / (m - b);
+    }
+    rule.errors.push_back(worst);
+  }
+  return rule.errors[degree];
 }
 
-int points_needed(int n_distinct, double tolerance) {
-  const int exact = std::max(1, (n_distinct + 1) / 2);
-  // the error falls with the number of points: bisect
-  int low = 1, high = exact;
-  while (low < high) {
-    const int middle = (low + high) / 2;
-    const bool enough = worst_case_error(gauss_legendre(middle), n_distinct - 1) <= tolerance;
-    (enough ? high : low) = enough ? middle : middle + 1;
+int QuadratureBound::points_needed(std::span<const double> zero_fractions, int at_least,
+                                   double tolerance) {
+  const int d = static_cast<int>(zero_fractions.size()), exact = (d + 1) / 2;
+  if (at_least >= exact) return at_least;
+  // Long paths: all of the weight on the highest degree, d - 1, bounds a convex combination.
+  constexpr int kLongPath = 64;
+  coefficients_.assign(1, 1.0);
+  if (d <= kLongPath) {
+    for (const double z : zero_fractions) {
+      coefficients_.push_back(0);
+      for (std::size_t m = coefficients_.size() - 1; m > 0; --m) {
+        coefficients_[m] = z * coefficients_[m] + std::max(z, 1 - z) * coefficients_[m - 1];
+      }
+      coefficients_[0] *= z;
+    }
   }
-  return low;
+  for (int n = at_least; n < exact; ++n) {
+    double error = worst_error(n, d - 1);
+    if (d <= kLongPath && error > tolerance) {
+      // phi_i leaves one of the d factors out: the product over all of them bounds it
+      double sum = 0;
+      for (int m = 2 * n; m <= d; ++m) sum += coefficients_[m] * worst_error(n, std::min(m, d - 1));
+      error = std::min(error, sum);
+    }
+    if (error <= tolerance) return n;
+  }
+  return exact;
+}
+
+int points_of_tree(const TreeEnsemble& e, Index tree, double tolerance, QuadratureBound& bound) {
+  struct Visit {
+    NodeId node;
+    int stage;             // 0 enter, 1 go right, 2 leave
+    bool added;            // first test of its feature on the path
+    std::size_t place;     // of the node's feature in the path
+    double zero_fraction;  // of the feature above the node
+  };
+  const Index offset = e.tree_offsets[tree];
+  std::vector<FeatureId> features;     // distinct features of the path
+  std::vector<double> zero_fractions;  // and their z
+  std::vector<Visit> stack{{0, 0, false, 0, 1}};
+  int n_points = 1;
+  while (!stack.empty()) {
+    Visit& visit = stack.back();
+    const Index global = offset + visit.node;
+    if (e.left[global] == -1) {
+      n_points = bound.points_needed(zero_fractions, n_points, tolerance);
+      stack.pop_back();
+      continue;
+    }
+    if (visit.stage == 0) {
+      const FeatureId feature = e.split_feature[global];
+      const auto found = std::find(features.begin(), features.end(), feature);
+      visit.place = static_cast<std::size_t>(found - features.begin());
+      visit.added = found == features.end();
+      if (visit.added) {
+        features.push_back(feature);
+        zero_fractions.push_back(1);
+      }
+      visit.zero_fraction = zero_fractions[visit.place];
+    } else if (visit.stage == 2) {
+      zero_fractions[visit.place] = visit.zero_fraction;
+      if (visit.added) {
+        features.pop_back();
+        zero_fractions.pop_back();
+      }
+      stack.pop_back();
+      continue;
+    }
+    const double ratio = e.left_ratio(offset, visit.node);
+    const bool to_left = visit.stage++ == 0;
+    zero_fractions[visit.place] = visit.zero_fraction * (to_left ? ratio : 1 - ratio);
+    stack.push_back({to_left ? e.left[global] : e.right[global], 0, false, 0, 1});
+  }
+  return n_points;
 }
 
 }  // namespace leafshap

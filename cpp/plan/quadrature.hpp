@@ -1,7 +1,10 @@
-// Gauss-Legendre rules on [0, 1] and how many points a path needs.
+// Gauss-Legendre rules on [0, 1] and how many points a tree needs.
 #pragma once
 
+#include <span>
 #include <vector>
+
+#include "ir/tree.hpp"
 
 namespace leafshap {
 
@@ -13,13 +16,33 @@ struct Quadrature {
 // Exact for polynomials of degree 2 n_points - 1. Newton iteration on the Legendre polynomial.
 Quadrature gauss_legendre(int n_points);
 
-// The largest error of an n_points rule over t^a (1-t)^b with a + b = degree. The integrand of a
-// leaf (docs/maths.md) is a convex combination of such terms with a + b up to d - 1, whatever the
-// cover ratios and the row, so this times |leaf value| bounds the leaf's error for every row.
-double worst_case_error(const Quadrature& rule, int degree);
+// Bounds the error of a leaf's integral for every row, in units of the leaf value.
+//
+// A factor of the integrand is z + (1-z) t where the row satisfies the feature's conditions and
+// z (1-t) where it does not. Multiplied out, the integrand is a sum of terms t^a (1-t)^b with
+// non-negative coefficients, and the coefficients of all terms of degree a + b = m are at most the
+// coefficient of x^m in prod_j (z_j + max(z_j, 1-z_j) x), whatever the row. The sum of that
+// coefficient times the worst error of the rule over the terms of degree m is the bound.
+class QuadratureBound {
+ public:
+  // Smallest number of points, at least at_least, whose bound for a path with these zero
+  // fractions z_j is at most tolerance; never more than the exact ceil(d / 2).
+  int points_needed(std::span<const double> zero_fractions, int at_least, double tolerance);
 
-// The smallest number of points whose worst-case error is at most tolerance for paths of up to
-// n_distinct features; never more than the exact ceil(n_distinct / 2).
-int points_needed(int n_distinct, double tolerance);
+ private:
+  // Largest error of the rule over t^a (1-t)^b with a + b = degree.
+  double worst_error(int n_points, int degree);
+
+  struct Rule {
+    Quadrature quadrature;
+    std::vector<double> errors;  // by degree
+  };
+  std::vector<Rule> rules_;  // by number of points
+  std::vector<double> coefficients_;
+};
+
+// Points that a tree needs so that every leaf's bound holds.
+int points_of_tree(const TreeEnsemble& ensemble, Index tree, double tolerance,
+                   QuadratureBound& bound);
 
 }  // namespace leafshap

@@ -18,8 +18,10 @@
 
 #if defined(__GNUC__)
 #define LEAFSHAP_INLINE inline __attribute__((always_inline))
+#define LEAFSHAP_NOINLINE __attribute__((noinline))
 #else
 #define LEAFSHAP_INLINE __forceinline
+#define LEAFSHAP_NOINLINE __declspec(noinline)
 #endif
 
 #if defined(__x86_64__) && defined(__GNUC__)
