@@ -1,0 +1,35 @@
+"""leafshap: exact SHAP values of tree ensembles, compiled.
+
+>>> import leafshap
+>>> explainer = leafshap.TreeExplainer(model)      # doctest: +SKIP
+>>> values = explainer.shap_values(X)              # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from leafshap._core import build_info
+from leafshap.ensemble import TreeEnsemble
+from leafshap.errors import (
+    AdditivityError,
+    InvalidInputError,
+    InvalidModelError,
+    LeafshapError,
+    UnsupportedModelError,
+)
+from leafshap.explainers.tree import TreeExplainer
+from leafshap.explanation import Explanation
+
+__version__: str = build_info()["version"]
+
+__all__ = [
+    "AdditivityError",
+    "Explanation",
+    "InvalidInputError",
+    "InvalidModelError",
+    "LeafshapError",
+    "TreeEnsemble",
+    "TreeExplainer",
+    "UnsupportedModelError",
+    "__version__",
+    "build_info",
+]

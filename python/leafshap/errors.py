@@ -1,0 +1,23 @@
+"""The exceptions of leafshap; each also derives from the builtin that callers would expect."""
+
+from __future__ import annotations
+
+
+class LeafshapError(Exception):
+    """Base class of all errors raised by leafshap."""
+
+
+class InvalidModelError(LeafshapError, ValueError):
+    """A model, or a model file, is damaged or contradicts itself."""
+
+
+class InvalidInputError(LeafshapError, ValueError):
+    """Data or an argument does not fit the model or the call."""
+
+
+class UnsupportedModelError(LeafshapError, NotImplementedError):
+    """A kind of model, or of request, that leafshap does not represent."""
+
+
+class AdditivityError(LeafshapError):
+    """SHAP values plus the expected value do not add up to the model's own raw prediction."""

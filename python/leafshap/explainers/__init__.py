@@ -1,0 +1,1 @@
+"""Explainers: check the input, run the core, return the result. None imports a framework."""

@@ -1,0 +1,44 @@
+"""How many threads a call may use."""
+
+from __future__ import annotations
+
+import os
+
+from leafshap.errors import InvalidInputError
+
+
+def _usable_cores() -> int:
+    """Cores that this process may run on (affinity where the system tells it)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _omp_limit() -> int | None:
+    """Read the outermost level of OMP_NUM_THREADS; None if it is not a positive number."""
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(first) if first.isdecimal() and int(first) > 0 else None
+
+
+def count_threads(n_jobs: int) -> int:
+    """Turn `n_jobs` into a number of threads.
+
+    Parameters
+    ----------
+    n_jobs : int
+        -1: all the cores this process may use, or OMP_NUM_THREADS if that is set. A positive
+        number is taken as it is.
+
+    Raises
+    ------
+    InvalidInputError
+        If `n_jobs` is neither -1 nor a positive integer.
+    """
+    if isinstance(n_jobs, bool) or not hasattr(n_jobs, "__index__"):
+        raise InvalidInputError(f"n_jobs must be -1 or a positive integer, got {n_jobs!r}")
+    n = n_jobs.__index__()
+    if n == -1:
+        return _omp_limit() or _usable_cores()
+    if n < 1:
+        raise InvalidInputError(f"n_jobs must be -1 (all cores) or a positive integer, got {n}")
+    return n
