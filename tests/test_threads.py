@@ -1,0 +1,166 @@
+"""Threads: the same bits for any number of them, many callers at once, and Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Timer
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from leafshap import _core
+from strategies import Recipe, random_ensemble, random_rows
+
+if TYPE_CHECKING:
+    from conftest import Explain
+
+RECIPE = Recipe(n_trees=12, n_features=7, n_outputs=2, n_leaves=20, depth=7)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("approximate", [False, True])
+def test_same_bits_for_any_number_of_threads(
+    isa: str, dtype: str, approximate: bool, explain: Explain
+) -> None:
+    arrays = random_ensemble(RECIPE)
+    for n in (1, 5, 64, 1001, 5003):
+        X = random_rows(arrays, n)
+        one, _ = explain(arrays, X, dtype, approximate=approximate)  # type: ignore[arg-type]
+        for n_threads in (2, 3, 7):
+            more, _ = explain(
+                arrays,
+                X,
+                dtype,  # type: ignore[arg-type]
+                n_threads=n_threads,
+                approximate=approximate,
+            )
+            np.testing.assert_array_equal(more, one)
+
+
+def test_same_predictions_for_any_number_of_threads(isa: str) -> None:
+    ensemble = _core.Ensemble((arrays := random_ensemble(RECIPE)).as_dict())
+    X = random_rows(arrays, 5003)
+    one = ensemble.predict(X, n_threads=1)
+    for n_threads in (2, 3, 7):
+        np.testing.assert_array_equal(ensemble.predict(X, n_threads=n_threads), one)
+    split = [ensemble.predict(np.ascontiguousarray(part)) for part in np.array_split(X, 13)]
+    np.testing.assert_array_equal(np.concatenate(split), one)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_same_bits_for_any_grouping_of_rows(isa: str, dtype: str, explain: Explain) -> None:
+    arrays = random_ensemble(RECIPE)
+    X = random_rows(arrays, 700)
+    whole, _ = explain(arrays, X, dtype)  # type: ignore[arg-type]
+    for parts in (3, 11, 50):
+        split = [
+            explain(arrays, np.ascontiguousarray(part), dtype, n_threads=2)[0]  # type: ignore[arg-type]
+            for part in np.array_split(X, parts)
+        ]
+        np.testing.assert_array_equal(np.concatenate(split), whole)
+    order = np.random.default_rng(0).permutation(len(X))
+    shuffled, _ = explain(arrays, np.ascontiguousarray(X[order]), dtype)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(shuffled, whole[order])
+
+
+def test_one_plan_in_many_python_threads(isa: str) -> None:
+    arrays = random_ensemble(RECIPE)
+    ensemble = _core.Ensemble(arrays.as_dict())
+    plan = _core.PathPlan(ensemble, "float64")
+    blocks = [random_rows(arrays, 200 + 37 * seed, seed) for seed in range(16)]
+
+    def call(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        out = np.full((len(X), arrays.n_features, arrays.n_outputs), np.nan)
+        plan.shap_values(X, out, 2)
+        return out, ensemble.predict(X, n_threads=2)
+
+    expected = [call(X) for X in blocks]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(3):
+            for (phi, raw), (phi0, raw0) in zip(pool.map(call, blocks), expected, strict=True):
+                np.testing.assert_array_equal(phi, phi0)
+                np.testing.assert_array_equal(raw, raw0)
+
+
+def test_the_interpreter_runs_during_a_call() -> None:
+    """The GIL is released: Python code makes progress while the core works."""
+    arrays = random_ensemble(RECIPE.but(n_trees=60, n_leaves=60, depth=10))
+    plan = _core.PathPlan(_core.Ensemble(arrays.as_dict()), "float64")
+    X = random_rows(arrays, 40_000)
+    out = np.empty((len(X), arrays.n_features, arrays.n_outputs))
+    ticks = []
+    with ThreadPoolExecutor(1) as pool:
+        started = time.perf_counter()
+        call = pool.submit(plan.shap_values, X, out, 1)
+        while not call.done():
+            ticks.append(time.perf_counter())
+            time.sleep(0.005)
+        call.result()
+        lasted = time.perf_counter() - started
+    assert len(ticks) > 0.2 * lasted / 0.005 or lasted < 0.05
+
+
+LONG_CALL = """
+import sys
+sys.path[:0] = {path!r}
+import numpy as np
+from strategies import Recipe, random_ensemble
+from leafshap import _core
+
+arrays = random_ensemble(Recipe(n_trees=4, n_features=20, shape="balanced", depth=9, categorical=0))
+for name in ("split_feature", "left", "right", "threshold", "default_left", "missing",
+             "categorical", "cover", "leaf_value"):
+    setattr(arrays, name, np.tile(getattr(arrays, name), 250))
+sizes = np.tile(np.diff(arrays.tree_offsets), 250)
+arrays.tree_offsets = np.concatenate([[0], np.cumsum(sizes)])
+arrays.tree_output, arrays.tree_weight = np.zeros(1000, np.int32), np.ones(1000)
+ensemble = _core.Ensemble(arrays.as_dict())
+plan = _core.PathPlan(ensemble, "float64")
+X = np.random.default_rng(0).normal(size=(3_000_000, 20)).astype(np.float32)
+out = np.empty((len(X), 20, 1))
+print("running", flush=True)
+try:
+    {call}
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+else:
+    print("finished", flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for a single process")
+@pytest.mark.parametrize(
+    "call",
+    [
+        "plan.shap_values(X, out, {n})",
+        "plan.approximate(X, out, {n})",
+        "ensemble.predict(X, n_threads={n})",
+    ],
+    ids=["shap_values", "approximate", "predict"],
+)
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_ctrl_c_ends_a_long_call(call: str, n_threads: int) -> None:
+    """A call of minutes (1,000 trees of depth 9, 3 million rows) ends soon after SIGINT."""
+    code = LONG_CALL.format(path=sys.path, call=call.format(n=n_threads))
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "running\n"
+        time.sleep(0.7)
+        assert process.poll() is None
+        watchdog = Timer(20.0, process.kill)
+        watchdog.start()
+        sent = time.perf_counter()
+        process.send_signal(signal.SIGINT)
+        said = process.stdout.readline()
+        took = time.perf_counter() - sent
+        process.kill()
+        watchdog.cancel()
+    assert said == "interrupted\n"
+    assert took < 2.0
