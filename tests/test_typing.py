@@ -56,5 +56,14 @@ def test_user_code_is_typed(tmp_path: Path) -> None:
 def test_stub_fits_the_compiled_module(tmp_path: Path) -> None:
     if importlib.util.find_spec("leafshap._core") is None:
         pytest.fail("the compiled module is missing")
-    done = run_module("mypy.stubtest", "leafshap._core", "--concise", cwd=tmp_path)
+    # the metaclass of pybind11's classes, which no stub can name; their members are checked
+    (tmp_path / "allowed.txt").write_text("leafshap._core.Ensemble\nleafshap._core.PathPlan\n")
+    done = run_module(
+        "mypy.stubtest",
+        "leafshap._core",
+        "--concise",
+        "--allowlist=allowed.txt",
+        "--ignore-unused-allowlist",
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stdout + done.stderr

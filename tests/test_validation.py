@@ -336,4 +336,4 @@ def test_bad_arguments_are_refused() -> None:
     with pytest.raises((InvalidModelError, TypeError)):
         _core.Ensemble({})
     with pytest.raises((InvalidModelError, TypeError)):
-        _core.Ensemble(None)
+        _core.Ensemble(None)  # type: ignore[arg-type]

@@ -12,7 +12,8 @@ namespace leafshap {
 namespace {
 
 py::object field(const py::dict& arrays, const char* name) {
-  if (!arrays.contains(name)) throw InvalidModel(std::string("the field '") + name + "' is missing");
+  if (!arrays.contains(name))
+    throw InvalidModel(std::string("the field '") + name + "' is missing");
   return arrays[name];
 }
 
@@ -161,13 +162,16 @@ void bind_ensemble(py::module_& module) {
       .def("predict", &predict_rows, py::arg("X"), py::arg("n_trees") = -1,
            py::arg("n_threads") = 1)
       .def("expected_values", &expected, py::arg("n_trees") = -1)
-      .def_property_readonly("n_trees", [](const EnsembleHandle& h) { return h.ensemble->n_trees(); })
+      .def_property_readonly("n_trees",
+                             [](const EnsembleHandle& h) { return h.ensemble->n_trees(); })
       .def_property_readonly("n_features",
                              [](const EnsembleHandle& h) { return h.ensemble->n_features; })
       .def_property_readonly("n_outputs",
                              [](const EnsembleHandle& h) { return h.ensemble->n_outputs; })
-      .def_property_readonly("n_nodes", [](const EnsembleHandle& h) { return h.ensemble->n_nodes(); })
-      .def_property_readonly("n_leaves", [](const EnsembleHandle& h) { return n_leaves(*h.ensemble); })
+      .def_property_readonly("n_nodes",
+                             [](const EnsembleHandle& h) { return h.ensemble->n_nodes(); })
+      .def_property_readonly("n_leaves",
+                             [](const EnsembleHandle& h) { return n_leaves(*h.ensemble); })
       .def_property_readonly("max_depth",
                              [](const EnsembleHandle& h) { return max_depth(*h.ensemble); })
       .def_property_readonly("has_cover",

@@ -27,27 +27,33 @@ class PyPathPlan {
 
   // WARNING: releases the GIL.
   void shap_values(const py::array& x, py::array out, int n_threads) const {
-    visit([&](const auto& plan, auto* values, const Rows& rows) {
-      run_released([&](Cancellation& cancellation) {
-        explain(plan, rows, values, n_threads, cancellation);
-      });
-    }, x, out, checked_threads(n_threads));
+    visit(
+        [&](const auto& plan, auto* values, const Rows& rows) {
+          run_released([&](Cancellation& cancellation) {
+            explain(plan, rows, values, n_threads, cancellation);
+          });
+        },
+        x, out, checked_threads(n_threads));
   }
 
   // WARNING: releases the GIL.
   void approximate(const py::array& x, py::array out, int n_threads) const {
-    visit([&](const auto& plan, auto* values, const Rows& rows) {
-      run_released([&](Cancellation& cancellation) {
-        explain_saabas(plan.ensemble(), plan.n_trees(), rows, values, n_threads, cancellation);
-      });
-    }, x, out, checked_threads(n_threads));
+    visit(
+        [&](const auto& plan, auto* values, const Rows& rows) {
+          run_released([&](Cancellation& cancellation) {
+            explain_saabas(plan.ensemble(), plan.n_trees(), rows, values, n_threads, cancellation);
+          });
+        },
+        x, out, checked_threads(n_threads));
   }
 
   py::array_t<double> expected_values() const {
-    return std::visit([](const auto& plan) {
-      const auto& values = plan->expected_values();
-      return py::array_t<double>(static_cast<py::ssize_t>(values.size()), values.data());
-    }, plan_);
+    return std::visit(
+        [](const auto& plan) {
+          const auto& values = plan->expected_values();
+          return py::array_t<double>(static_cast<py::ssize_t>(values.size()), values.data());
+        },
+        plan_);
   }
 
   int max_points() const {
@@ -57,17 +63,20 @@ class PyPathPlan {
  private:
   template <typename Work>
   void visit(Work&& work, const py::array& x, py::array& out, int) const {
-    std::visit([&](const auto& plan) {
-      using T = typename std::decay_t<decltype(*plan)>::Value;
-      const TreeEnsemble& e = plan->ensemble();
-      const Rows rows = rows_of(x, e.n_features);
-      if (!py::isinstance<py::array_t<T>>(out) || !(out.flags() & py::array::c_style) ||
-          out.ndim() != 3 || out.shape(0) != x.shape(0) || out.shape(1) != e.n_features ||
-          out.shape(2) != e.n_outputs) {
-        throw InvalidInput("out must be a C-contiguous array (n, n_features, n_outputs) of the plan's dtype");
-      }
-      work(*plan, static_cast<T*>(out.mutable_data()), rows);
-    }, plan_);
+    std::visit(
+        [&](const auto& plan) {
+          using T = typename std::decay_t<decltype(*plan)>::Value;
+          const TreeEnsemble& e = plan->ensemble();
+          const Rows rows = rows_of(x, e.n_features);
+          if (!py::isinstance<py::array_t<T>>(out) || !(out.flags() & py::array::c_style) ||
+              out.ndim() != 3 || out.shape(0) != x.shape(0) || out.shape(1) != e.n_features ||
+              out.shape(2) != e.n_outputs) {
+            throw InvalidInput(
+                "out must be a C-contiguous array (n, n_features, n_outputs) of the plan's dtype");
+          }
+          work(*plan, static_cast<T*>(out.mutable_data()), rows);
+        },
+        plan_);
   }
 
   std::variant<std::unique_ptr<PathPlan<double>>, std::unique_ptr<PathPlan<float>>> plan_;

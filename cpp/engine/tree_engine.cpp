@@ -18,43 +18,55 @@ Index count_rows(const Rows& rows) {
 
 Index ceil_divide(Index a, Index b) { return (a + b - 1) / b; }
 
-// Rows explained together. Two tiles share a tree's constants while they are in cache; less, when
-// there are so many features that the rows' phi would not stay in the L2 cache.
+// The rows that one thread explains together.
+struct Block {
+  Index tile_rows, n_tiles;
+  Index rows() const { return tile_rows * n_tiles; }
+};
+
+// Two tiles share a tree's constants while they are in cache; less, when there are so many
+// features that the rows' phi would not stay in the L2 cache, or so few rows that threads would
+// have nothing to do.
 template <typename T>
-Index rows_per_block(const PathPlan<T>& plan, Index n_rows, int n_threads) {
-  constexpr Index kBlockBytes = 1024 * 1024, kFewestRows = 32, kMostRows = 2 * kTileRows;
+Block block_for(const PathPlan<T>& plan, Index n_rows, int n_threads) {
+  constexpr Index kBlockBytes = 1536 * 1024, kFewestRows = 32;
   const Index row_bytes =
       static_cast<Index>(plan.quantizer().n_columns() * sizeof(std::uint16_t) +
                          plan.slots().size() * (sizeof(T) == sizeof(double) ? 8 : 12));
   const Index fit = kBlockBytes / std::max<Index>(row_bytes, 1) / kFewestRows * kFewestRows;
   const Index share = ceil_divide(ceil_divide(n_rows, n_threads), kFewestRows) * kFewestRows;
-  return std::clamp(std::min(fit, share), kFewestRows, kMostRows);
+  const Index rows = std::max(std::min(fit, share), kFewestRows);
+  return rows > kTileRows ? Block{kTileRows, 2} : Block{rows, 1};
+}
+
+std::size_t n_vector_outputs(const TreeEnsemble& e) {
+  return e.vector_leaves ? static_cast<std::size_t>(e.n_outputs) : 0;
 }
 
 // One thread's memory and its way through a block.
 template <typename T>
 class PathWorker {
  public:
-  PathWorker(const PathPlan<T>& plan, const Rows& rows, T* out, Index rows_per_block)
+  PathWorker(const PathPlan<T>& plan, const Rows& rows, T* out, const Block& block)
       : plan_(plan),
         rows_(rows),
         out_(out),
         n_rows_(count_rows(rows)),
-        rows_per_block_(rows_per_block),
-        lanes_(static_cast<std::size_t>(ceil_divide(rows_per_block, kTileRows) * kTileRows)),
-        ranks_(lanes_ * plan.quantizer().n_columns()),
-        phi_(lanes_ * plan.slots().size()),
+        block_(block),
+        ranks_(static_cast<std::size_t>(block.rows()) * plan.quantizer().n_columns()),
+        phi_(static_cast<std::size_t>(block.rows()) * plan.slots().size()),
         phi_sums_(kIsFloat ? phi_.size() : 0),
-        scratch_(path_scratch_bytes(plan.n_levels(), plan.ensemble().leaf_width(), sizeof(T))) {}
+        scratch_(
+            path_scratch_bytes(plan.n_levels(), n_vector_outputs(plan.ensemble()), sizeof(T))) {}
 
   void operator()(Index block, const Stop& stop) {
-    const Index begin = block * rows_per_block_;
-    const Index count = std::min(rows_per_block_, n_rows_ - begin);
-    const std::size_t n_columns = plan_.quantizer().n_columns();
-    for (Index tile = 0; tile * kTileRows < count; ++tile) {
-      const Index first = tile * kTileRows;
-      plan_.quantizer().quantize(rows_, begin + first, std::min<Index>(kTileRows, count - first),
-                                 kTileRows, ranks_.data() + tile * n_columns * kTileRows);
+    const Index begin = block * block_.rows();
+    const Index count = std::min(block_.rows(), n_rows_ - begin);
+    const auto n_columns = static_cast<Index>(plan_.quantizer().n_columns());
+    for (Index first = 0; first < count; first += block_.tile_rows) {
+      plan_.quantizer().quantize(rows_, begin + first, std::min(block_.tile_rows, count - first),
+                                 static_cast<int>(block_.tile_rows),
+                                 ranks_.data() + first * n_columns);
     }
     phi_.clear();
     phi_sums_.clear();
@@ -91,7 +103,8 @@ class PathWorker {
     a.category_bits = plan_.quantizer().category_bits().data();
     a.vector_leaves = plan_.ensemble().vector_leaves;
     a.n_outputs = plan_.ensemble().leaf_width();
-    a.n_tiles = static_cast<std::int32_t>(ceil_divide(count, kTileRows));
+    a.n_tiles = static_cast<std::int32_t>(ceil_divide(count, block_.tile_rows));
+    a.tile_rows = static_cast<std::int32_t>(block_.tile_rows);
     a.n_rows = count;
     a.ranks = ranks_.data();
     a.n_columns = plan_.quantizer().n_columns();
@@ -114,9 +127,10 @@ class PathWorker {
     for (std::size_t first = 0; first < slots.size(); first += kSlotsAtOnce) {
       const std::size_t last = std::min(first + kSlotsAtOnce, slots.size());
       for (Index i = 0; i < count; ++i) {
-        const std::size_t tile = static_cast<std::size_t>(i) / kTileRows * slots.size();
+        const auto n = static_cast<std::size_t>(block_.tile_rows);
+        const std::size_t tile = static_cast<std::size_t>(i) / n * slots.size();
         for (std::size_t s = first; s < last; ++s) {
-          const std::size_t place = (tile + s) * kTileRows + static_cast<std::size_t>(i) % kTileRows;
+          const std::size_t place = (tile + s) * n + static_cast<std::size_t>(i) % n;
           out[i * stride + slots[s].feature * n_outputs + slots[s].output] = phi_at(place);
         }
       }
@@ -131,8 +145,8 @@ class PathWorker {
   const PathPlan<T>& plan_;
   const Rows& rows_;
   T* out_;
-  Index n_rows_, rows_per_block_;
-  std::size_t lanes_;  // of the tiles that a block needs
+  Index n_rows_;
+  Block block_;
   AlignedBuffer<std::uint16_t> ranks_;
   AlignedBuffer<T> phi_;
   AlignedBuffer<double> phi_sums_;
@@ -145,9 +159,9 @@ template <typename T>
 void explain(const PathPlan<T>& plan, const Rows& rows, T* out, int n_threads,
              Cancellation& cancellation) {
   const Index n_rows = count_rows(rows);
-  const Index block_rows = rows_per_block(plan, n_rows, n_threads);
-  parallel_blocks(ceil_divide(n_rows, block_rows), n_threads, cancellation,
-                  [&] { return PathWorker<T>(plan, rows, out, block_rows); });
+  const Block block = block_for(plan, n_rows, n_threads);
+  parallel_blocks(ceil_divide(n_rows, block.rows()), n_threads, cancellation,
+                  [&] { return PathWorker<T>(plan, rows, out, block); });
 }
 
 template <typename T>
@@ -178,7 +192,8 @@ void explain_saabas(const TreeEnsemble& e, Index n_trees, const Rows& rows, T* o
     }
   };
   parallel_blocks(ceil_divide(n_rows, kTileRows), n_threads, cancellation, [&] {
-    return [&, phi = std::vector<double>(static_cast<std::size_t>(stride))](Index block, const Stop&) mutable {
+    return [&, phi = std::vector<double>(static_cast<std::size_t>(stride))](Index block,
+                                                                            const Stop&) mutable {
       const Index end = std::min(n_rows, (block + 1) * kTileRows);
       for (Index i = block * kTileRows; i < end; ++i) {
         std::fill(phi.begin(), phi.end(), 0.0);
@@ -197,8 +212,9 @@ void predict(const TreeEnsemble& e, Index n_trees, const Rows& rows, double* out
     return [&](Index block, const Stop&) {
       const Index end = std::min(n_rows, (block + 1) * kTileRows);
       for (Index i = block * kTileRows; i < end; ++i) {
-        std::visit([&](const auto& view) { predict_row(e, view.row(i), n_trees, out + i * e.n_outputs); },
-                   rows);
+        std::visit(
+            [&](const auto& view) { predict_row(e, view.row(i), n_trees, out + i * e.n_outputs); },
+            rows);
       }
     };
   });

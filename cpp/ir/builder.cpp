@@ -106,8 +106,9 @@ void check_categories(TreeEnsemble& e, Index tree, Index node, Index global) {
 void check_split(TreeEnsemble& e, Index tree, Index node, Index global) {
   const FeatureId feature = e.split_feature[global];
   if (feature < 0 || feature >= e.n_features) {
-    fail_at(tree, node, "split feature " + std::to_string(feature) + " is out of range for " +
-                            std::to_string(e.n_features) + " features");
+    fail_at(tree, node,
+            "split feature " + std::to_string(feature) + " is out of range for " +
+                std::to_string(e.n_features) + " features");
   }
   if (static_cast<std::uint8_t>(e.missing[global]) > 2) {
     fail_at(tree, node, "unknown missing-value policy");
@@ -119,7 +120,8 @@ void check_split(TreeEnsemble& e, Index tree, Index node, Index global) {
       }
       return;
     case SplitKind::kMembersLeft:
-    case SplitKind::kMembersRight: return check_categories(e, tree, node, global);
+    case SplitKind::kMembersRight:
+      return check_categories(e, tree, node, global);
   }
   fail_at(tree, node, "unknown kind of split");
 }
@@ -147,12 +149,14 @@ void check_topology(const TreeEnsemble& e, Index tree, std::vector<NodeId>& stac
     if (e.left[offset + node] == -1) continue;
     for (const NodeId child : {e.right[offset + node], e.left[offset + node]}) {
       if (child < 0 || child >= size) {
-        fail_at(tree, node, "child " + std::to_string(child) + " is out of range for " +
-                                std::to_string(size) + " nodes");
+        fail_at(tree, node,
+                "child " + std::to_string(child) + " is out of range for " + std::to_string(size) +
+                    " nodes");
       }
       if (seen[child]) {
-        fail_at(tree, child, "is reached twice (a cycle, or two parents; second parent is node " +
-                                 std::to_string(node) + ")");
+        fail_at(tree, child,
+                "is reached twice (a cycle, or two parents; second parent is node " +
+                    std::to_string(node) + ")");
       }
       seen[child] = 1;
       ++n_seen;

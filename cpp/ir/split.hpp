@@ -27,9 +27,12 @@ double read_value(const InputRule& rule, T x) {
 
 inline bool is_missing(Missing policy, double x) {
   switch (policy) {
-    case Missing::kNan: return std::isnan(x);
-    case Missing::kZero: return std::isnan(x) || std::fabs(x) <= kZeroThreshold;
-    case Missing::kNanAsZero: return false;
+    case Missing::kNan:
+      return std::isnan(x);
+    case Missing::kZero:
+      return std::isnan(x) || std::fabs(x) <= kZeroThreshold;
+    case Missing::kNanAsZero:
+      return false;
   }
   return false;
 }

@@ -47,14 +47,14 @@ struct TreeEnsemble {
   Index n_features = 0;
   OutputId n_outputs = 1;
   InputRule input;
-  bool averaged = false;      // prediction is the mean over the trees used
-  bool has_cover = false;     // absent is not zero
+  bool averaged = false;       // prediction is the mean over the trees used
+  bool has_cover = false;      // absent is not zero
   bool vector_leaves = false;  // every leaf holds K values; else one, for tree_output[t]
 
-  std::vector<Index> tree_offsets;     // (T + 1)
-  std::vector<OutputId> tree_output;   // (T), -1 with vector leaves
-  std::vector<double> tree_weight;     // (T), multiplies the leaf values
-  std::vector<double> base_values;     // (K), added once
+  std::vector<Index> tree_offsets;    // (T + 1)
+  std::vector<OutputId> tree_output;  // (T), -1 with vector leaves
+  std::vector<double> tree_weight;    // (T), multiplies the leaf values
+  std::vector<double> base_values;    // (K), added once
 
   std::vector<FeatureId> split_feature;  // (N), -1 at a leaf
   std::vector<NodeId> left, right;       // (N), -1 at a leaf
@@ -62,7 +62,7 @@ struct TreeEnsemble {
   std::vector<std::uint8_t> default_left;
   std::vector<Missing> missing;
   std::vector<SplitKind> split_kind;
-  std::vector<Index> category_offsets;  // (N + 1), or empty if no split is categorical
+  std::vector<Index> category_offsets;       // (N + 1), or empty if no split is categorical
   std::vector<std::int32_t> category_codes;  // sorted within a node
   std::vector<double> cover;                 // (N), or empty without cover
   std::vector<double> leaf_values;           // (N) or (N, K)
@@ -83,9 +83,9 @@ struct TreeEnsemble {
 
   // The weight of a tree when the first n_used trees are used.
   double weight(Index tree, Index n_used) const {
-    return averaged ? tree_weight[tree] * static_cast<double>(n_trees()) /
-                          static_cast<double>(n_used)
-                    : tree_weight[tree];
+    return averaged
+               ? tree_weight[tree] * static_cast<double>(n_trees()) / static_cast<double>(n_used)
+               : tree_weight[tree];
   }
 
   // Fraction of the parent's cover that flows to the left child. A parent without cover has no

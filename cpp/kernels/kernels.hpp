@@ -8,8 +8,8 @@
 
 namespace leafshap {
 
-// Rows are explained in tiles of this many; columns, phi and scratch are laid out by tile. More
-// rows share a step's branch and constants: 128 was 8% faster than 64 in float.
+// Rows are explained in tiles of at most this many; columns and phi are laid out by tile. More
+// rows share a step's branch and constants: 128 was 8% faster than 64 in float, 256 slower again.
 inline constexpr int kTileRows = 128;
 // Points of the quadrature per walk; a tree that needs more is walked several times.
 inline constexpr int kMaxPoints = 8;
@@ -18,16 +18,16 @@ inline constexpr int kMaxPoints = 8;
 // that are leaves or whose children are all leaves ("bottom" nodes) are handled within their
 // parent's step where possible.
 enum class PathOp : std::uint32_t {
-  kOpen,               // P of both children
-  kOpenLeft,           // the right child is a leaf
-  kOpenRight,          // the left child is a leaf
-  kClose,              // both children are subtrees on the stack
-  kCloseLeftLeaf,      // the left child is a leaf
-  kCloseRightLeaf,     // the right child is a leaf
-  kBottom,             // both children are leaves
-  kPair,               // both children are bottom nodes
-  kPairLeftLeaf,       // a leaf and a bottom node
-  kPairRightLeaf,      // a bottom node and a leaf
+  kOpen,            // P of both children
+  kOpenLeft,        // the right child is a leaf
+  kOpenRight,       // the left child is a leaf
+  kClose,           // both children are subtrees on the stack
+  kCloseLeftLeaf,   // the left child is a leaf
+  kCloseRightLeaf,  // the right child is a leaf
+  kBottom,          // both children are leaves
+  kPair,            // both children are bottom nodes
+  kPairLeftLeaf,    // a leaf and a bottom node
+  kPairRightLeaf,   // a bottom node and a leaf
 };
 
 // A step's code is kPathFlags * op, plus 1 if its node's feature is repeated (tested above on the
@@ -73,10 +73,10 @@ struct PathTree {
   const T* weights;  // (n_points) quadrature weights, P at the root
   std::int32_t n_points;
   std::int32_t n_levels;  // of inner nodes
-  std::int32_t flush;  // float only: add phi to the double sums after this tree
+  std::int32_t flush;     // float only: add phi to the double sums after this tree
 };
 
-// Explains n_tiles tiles; row r of tile i is lane r of the tile. Rows past n_rows are padding.
+// Explains n_tiles tiles of tile_rows rows each; rows past n_rows are padding.
 template <typename T>
 struct PathArguments {
   const PathTree<T>* trees;
@@ -85,25 +85,27 @@ struct PathArguments {
   const T* leaf_values;
   const std::uint64_t* category_bits;
   bool vector_leaves;
-  std::int32_t n_outputs;       // values per leaf
+  std::int32_t n_outputs;  // values per leaf
   std::int32_t n_tiles;
+  std::int32_t tile_rows;  // at most kTileRows, a multiple of 16
   std::int64_t n_rows;
-  const std::uint16_t* ranks;   // (n_tiles, n_columns, kTileRows)
+  const std::uint16_t* ranks;  // (n_tiles, n_columns, tile_rows)
   std::size_t n_columns;
-  T* phi;                       // (n_tiles, n_slots, kTileRows), zero at the start
-  double* phi_sums;             // same shape, float only: sums over groups of trees
+  T* phi;            // (n_tiles, n_slots, tile_rows), zero at the start
+  double* phi_sums;  // same shape, float only: sums over groups of trees
   std::size_t n_slots;
-  unsigned char* scratch;       // path_scratch_bytes(deepest tree), aligned to 64
+  unsigned char* scratch;  // path_scratch_bytes(deepest tree), aligned to 64
 };
 
 // Answers of a pair's categorical nodes, at the start of the scratch.
 inline constexpr std::size_t kAnswerBytes = 3 * kTileRows * sizeof(std::uint16_t);
 
-// Bytes of scratch that a walk needs: P, S and masks by level.
+// Bytes of scratch that a walk needs: answers, then P, S of vector leaves (n_outputs, else 0) and
+// masks by place on the path.
 inline std::size_t path_scratch_bytes(std::size_t n_levels, std::size_t n_outputs,
                                       std::size_t value_size) {
-  const std::size_t vectors = kTileRows * value_size;
-  return kAnswerBytes + (n_levels + 1) * vectors * (kMaxPoints * (2 + n_outputs) + 2) + 64;
+  const std::size_t n_places = 1 + 2 * n_levels, vectors = kTileRows * value_size;
+  return kAnswerBytes + n_places * vectors * (kMaxPoints * (1 + n_outputs) + 1);
 }
 
 struct KernelTable {

@@ -66,8 +66,8 @@ class PathPlan<T>::Compiler {
   struct Frame {
     NodeId node;
     Stage stage;
-    std::uint32_t index;          // of the emitted node
-    std::int32_t edge_above;      // state of the node's feature above it
+    std::uint32_t index;      // of the emitted node
+    std::int32_t edge_above;  // state of the node's feature above it
     double zero_fraction_above;
   };
   struct Begin {
@@ -180,8 +180,7 @@ class PathPlan<T>::Compiler {
   void follow_edge(const Frame& frame, bool to_left) {
     const double ratio = e_.left_ratio(offset_, frame.node);
     edge_of_feature_[feature(frame.node)] = edge_of_level_[level_] = 2 * level_ + (to_left ? 0 : 1);
-    zero_fraction_[feature(frame.node)] =
-        frame.zero_fraction_above * (to_left ? ratio : 1 - ratio);
+    zero_fraction_[feature(frame.node)] = frame.zero_fraction_above * (to_left ? ratio : 1 - ratio);
   }
   void descend(const Frame& frame, NodeId child, bool to_left) {
     follow_edge(frame, to_left);
@@ -269,8 +268,7 @@ class PathPlan<T>::Compiler {
     Index additions = 0;
     const auto per_flush = kAdditionsPerFlush * static_cast<Index>(plan_.slots_.size());
     for (std::size_t i = 0; i < plan_.trees_.size(); ++i) {
-      const std::size_t end =
-          i + 1 < begins_.size() ? begins_[i + 1].node : plan_.nodes_.size();
+      const std::size_t end = i + 1 < begins_.size() ? begins_[i + 1].node : plan_.nodes_.size();
       additions += static_cast<Index>(end - begins_[i].node) * e_.leaf_width();
       const bool last = i + 1 == plan_.trees_.size();
       plan_.trees_[i].flush = last || additions >= per_flush;
@@ -283,14 +281,14 @@ class PathPlan<T>::Compiler {
   // of the tree that is compiled
   Index tree_ = 0, offset_ = 0;
   double weight_ = 1;
-  std::vector<double> mean_;          // (leaf width)
-  std::span<const double> points_;    // of the walk that is emitted
+  std::vector<double> mean_;        // (leaf width)
+  std::span<const double> points_;  // of the walk that is emitted
   std::vector<Frame> stack_;
   std::int32_t level_ = 0;
-  std::vector<std::uint32_t> node_at_level_;    // emitted node of the path, by level
-  std::vector<std::int32_t> edge_of_level_;     // the path's edge below each level
-  std::vector<std::int32_t> edge_of_feature_;   // the path's edge that last tested it, or -1
-  std::vector<double> zero_fraction_;           // z of the feature on the path
+  std::vector<std::uint32_t> node_at_level_;   // emitted node of the path, by level
+  std::vector<std::int32_t> edge_of_level_;    // the path's edge below each level
+  std::vector<std::int32_t> edge_of_feature_;  // the path's edge that last tested it, or -1
+  std::vector<double> zero_fraction_;          // z of the feature on the path
   // of all trees
   std::vector<Begin> begins_;
   std::map<std::pair<FeatureId, OutputId>, std::uint32_t> slots_;

@@ -32,7 +32,8 @@ Quadrature gauss_legendre(int n_points) {
 
 double QuadratureBound::worst_error(int n_points, int degree) {
   while (static_cast<int>(rules_.size()) <= n_points) {
-    rules_.push_back({rules_.empty() ? Quadrature{} : gauss_legendre(static_cast<int>(rules_.size())), {}});
+    rules_.push_back(
+        {rules_.empty() ? Quadrature{} : gauss_legendre(static_cast<int>(rules_.size())), {}});
   }
   Rule& rule = rules_[n_points];
   while (static_cast<int>(rule.errors.size()) <= degree) {

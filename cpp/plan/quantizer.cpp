@@ -24,8 +24,29 @@ std::size_t rank_of(const double* cuts, std::size_t n, double x) {
     base += below(kComparison, x, base[half - 1]) ? 0 : half;
     n -= half;
   }
-  return static_cast<std::size_t>(base - cuts) +
-         (n == 1 && !below(kComparison, x, *base) ? 1 : 0);
+  return static_cast<std::size_t>(base - cuts) + (n == 1 && !below(kComparison, x, *base) ? 1 : 0);
+}
+
+// Ranks of one column, compiled for each way of comparing and of reading missing values.
+template <Comparison kComparison, Missing kMissing>
+void fill_ranks(const double* cuts, std::size_t n_cuts, std::uint16_t missing_rank, const double* x,
+                int n, std::uint16_t* out) {
+  for (int i = 0; i < n; ++i) {
+    const std::size_t rank = rank_of<kComparison>(cuts, n_cuts, present_value(kMissing, x[i]));
+    out[i] = is_missing(kMissing, x[i]) ? missing_rank : static_cast<std::uint16_t>(rank);
+  }
+}
+
+template <Comparison kComparison>
+auto rank_filler(Missing missing) {
+  switch (missing) {
+    case Missing::kZero:
+      return &fill_ranks<kComparison, Missing::kZero>;
+    case Missing::kNanAsZero:
+      return &fill_ranks<kComparison, Missing::kNanAsZero>;
+    default:
+      return &fill_ranks<kComparison, Missing::kNan>;
+  }
 }
 
 }  // namespace
@@ -53,8 +74,7 @@ Quantizer::Quantizer(const TreeEnsemble& e, Index n_trees) : ensemble_(e) {
 
 std::uint32_t Quantizer::column_for(const Column& column) {
   const auto [place, added] = by_key_.try_emplace(
-      {column.feature, column.kind, column.missing, column.default_left, column.begin,
-       column.node},
+      {column.feature, column.kind, column.missing, column.default_left, column.begin, column.node},
       static_cast<std::uint32_t>(columns_.size()));
   if (added) columns_.push_back(column);
   return place->second;
@@ -117,15 +137,11 @@ void Quantizer::fill(const Column& column, const double* x, int n, std::uint16_t
   const std::size_t size = column.end - column.begin;
   switch (column.kind) {
     case Kind::kCuts: {
-      const double* cuts = cuts_.data() + column.begin;
-      const std::uint16_t missing = column.default_left ? 0 : kLastRank;
-      for (int i = 0; i < n; ++i) {
-        const double value = present_value(column.missing, x[i]);
-        const std::size_t rank = input.comparison == Comparison::kLess
-                                     ? rank_of<Comparison::kLess>(cuts, size, value)
-                                     : rank_of<Comparison::kLessEqual>(cuts, size, value);
-        out[i] = is_missing(column.missing, x[i]) ? missing : static_cast<std::uint16_t>(rank);
-      }
+      const auto fill_column = input.comparison == Comparison::kLess
+                                   ? rank_filler<Comparison::kLess>(column.missing)
+                                   : rank_filler<Comparison::kLessEqual>(column.missing);
+      fill_column(cuts_.data() + column.begin, size, column.default_left ? 0 : kLastRank, x, n,
+                  out);
       return;
     }
     case Kind::kCategories: {

@@ -54,8 +54,8 @@ class Quantizer {
     Index node;              // kDecision: the node whose answer is the rank (0 left, 1 right)
   };
   struct FeatureCuts {
-    std::vector<double> cuts;               // sorted, distinct
-    std::vector<std::int32_t> categories;   // sorted, distinct codes of all sets
+    std::vector<double> cuts;              // sorted, distinct
+    std::vector<std::int32_t> categories;  // sorted, distinct codes of all sets
     std::size_t cuts_begin = 0, categories_begin = 0;
   };
 
@@ -68,8 +68,8 @@ class Quantizer {
 
   const TreeEnsemble& ensemble_;
   std::map<FeatureId, FeatureCuts> features_;
-  std::vector<double> cuts_;               // of all features
-  std::vector<std::int32_t> categories_;   // of all features
+  std::vector<double> cuts_;              // of all features
+  std::vector<std::int32_t> categories_;  // of all features
   std::vector<Column> columns_;
   std::vector<std::uint64_t> category_bits_;
   std::map<std::tuple<FeatureId, Kind, Missing, bool, std::size_t, Index>, std::uint32_t> by_key_;

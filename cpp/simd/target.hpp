@@ -11,8 +11,7 @@
   LEAFSHAP_PRAGMA(clang attribute push(__attribute__((target(isa))), apply_to = function))
 #define LEAFSHAP_END_TARGET_REGION _Pragma("clang attribute pop")
 #elif defined(__GNUC__)
-#define LEAFSHAP_TARGET_REGION(isa) \
-  _Pragma("GCC push_options") LEAFSHAP_PRAGMA(GCC target(isa))
+#define LEAFSHAP_TARGET_REGION(isa) _Pragma("GCC push_options") LEAFSHAP_PRAGMA(GCC target(isa))
 #define LEAFSHAP_END_TARGET_REGION _Pragma("GCC pop_options")
 #endif
 

@@ -1,11 +1,14 @@
 """The compiled core (cpp/bindings)."""
 
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
 
-_Rows = npt.NDArray[np.float32] | npt.NDArray[np.float64]  # (n, n_features), C-contiguous
+# (n, n_features), C-contiguous
+_Rows: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.float64]
+    npt.NDArray[np.float32] | npt.NDArray[np.float64]
+)  # (n, n_features), C-contiguous
 
 @final
 class Ensemble:
@@ -39,12 +42,8 @@ class PathPlan:
     """What the path-dependent kernel needs of an ensemble, for one dtype."""
 
     def __init__(self, ensemble: Ensemble, dtype: str, n_trees: int = -1) -> None: ...
-    def shap_values(
-        self, X: _Rows, out: npt.NDArray[np.floating[Any]], n_threads: int
-    ) -> None: ...
-    def approximate(
-        self, X: _Rows, out: npt.NDArray[np.floating[Any]], n_threads: int
-    ) -> None: ...
+    def shap_values(self, X: _Rows, out: npt.NDArray[np.floating[Any]], n_threads: int) -> None: ...
+    def approximate(self, X: _Rows, out: npt.NDArray[np.floating[Any]], n_threads: int) -> None: ...
     @property
     def expected_values(self) -> npt.NDArray[np.float64]: ...  # (n_outputs,)
     @property

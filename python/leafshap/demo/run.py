@@ -69,8 +69,8 @@ def run_demo(out: Path, rows: int | None, console: Console) -> None:
     flights = load_flights(rows)
     n, n_features = flights.X.shape
     console.print(
-        f"leafshap {leafshap.__version__}: arrival delay of [bold]{n:,}[/bold] flights out of New "
-        f"York in 2013, {n_features} features known before departure"
+        f"leafshap {leafshap.__version__}: {n:,} flights of 2013, {n_features} features known "
+        "before departure"
     )
     models = [_train(kind, flights, n_threads, console) for kind in (XGBoostModel, LightGBMModel)]
     results = _explain_all(models, flights, n_threads, console)
