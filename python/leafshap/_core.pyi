@@ -7,8 +7,6 @@ import numpy.typing as npt
 
 # (n, n_features), C-contiguous
 _Rows: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.float64]
-    npt.NDArray[np.float32] | npt.NDArray[np.float64]
-)  # (n, n_features), C-contiguous
 
 @final
 class Ensemble:
