@@ -276,7 +276,8 @@ def random_recipe(seed: int) -> Recipe:
     """A small recipe for brute force, all knobs turned by the seed."""
     rng = np.random.default_rng(seed)
     n_outputs = int(rng.choice([1, 1, 1, 2, 3, 5]))
-    shape: Shape = rng.choice(["random", "random", "balanced", "chain", "leaf"])  # type: ignore[assignment]
+    shapes: tuple[Shape, ...] = ("random", "random", "balanced", "chain", "leaf")
+    shape = shapes[rng.integers(len(shapes))]
     n_features = int(rng.integers(1, 8))
     recipe = Recipe(
         seed=seed,

@@ -185,7 +185,7 @@ class TestContainers:
         X[~np.isfinite(X)] = 0.5
         explainer = TreeExplainer(arrays)
         expected = explainer.shap_values(X)
-        assert np.ptp(expected) > 0
+        assert float(np.ptp(expected)) > 0
         forms: dict[str, Any] = {"list": X.tolist(), "object": X.astype(object)}
         forms["fortran"] = np.asfortranarray(X)
         pandas = pytest.importorskip("pandas")

@@ -60,7 +60,7 @@ def repeated_rows(
             if libc.mmap(at, row_bytes, both, flags, rows, which * row_bytes) == failed:
                 pytest.skip("the system does not allow that many mappings")
         memory = (ctypes.c_char * size).from_address(start)
-        yield np.frombuffer(memory, dtype=np.float32).reshape(n_rows, row_bytes // 4)
+        yield np.frombuffer(memoryview(memory), dtype=np.float32).reshape(n_rows, row_bytes // 4)
     finally:
         libc.munmap(start, size)
         os.close(rows)

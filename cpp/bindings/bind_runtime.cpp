@@ -29,7 +29,6 @@ py::dict build_info() {
 }  // namespace
 
 void bind_runtime(py::module_& module) {
-  kernels();  // a bad LEAFSHAP_ISA is an error at import, not at the first call
   module.def("build_info", &build_info);
   module.def("set_isa", &force_isa, py::arg("name"));
 }

@@ -49,8 +49,9 @@ void check_offsets(const TreeEnsemble& e) {
   if (e.tree_offsets.front() != 0) fail("tree_offsets must start at 0");
   if (e.tree_offsets.back() != e.n_nodes()) fail("tree_offsets must end at the number of nodes");
   for (Index t = 0; t < e.n_trees(); ++t) {
+    if (e.tree_offsets[t + 1] <= e.tree_offsets[t])
+      fail("tree " + std::to_string(t) + " has no node");
     const Index size = e.tree_offsets[t + 1] - e.tree_offsets[t];
-    if (size < 1) fail("tree " + std::to_string(t) + " has no node");
     if (size > std::numeric_limits<NodeId>::max()) {
       fail("tree " + std::to_string(t) + " has more nodes than an index can hold");
     }

@@ -282,7 +282,8 @@ def _margin(
         if version >= (3, 2):  # since then 0 and 1 are clipped, before they were refused
             base = np.where((base >= 0) & (base <= 1), base, np.float32("nan"))
             base = np.clip(base, _EPSILON, one - _EPSILON)
-        return -np.log(one / base - one)
+        margin: npt.NDArray[np.float32] = -np.log(one / base - one)
+        return margin
     if transform == "expectile":  # the first value, then the inverse softplus of the steps
         step = np.maximum(np.diff(base) - _EPSILON, _EPSILON)
         return np.concatenate((base[:1], step + np.log(-np.expm1(-step))))

@@ -317,7 +317,8 @@ def _keep(
 ) -> tuple[NodeArrays, npt.NDArray[np.int64]]:
     """Drop the nodes that nothing links to, and renumber the children."""
     offsets = nodes.tree_offsets
-    before = np.concatenate((np.zeros(1, np.int64), np.cumsum(kept)))  # kept nodes before each
+    # kept nodes before each
+    before = np.concatenate((np.zeros(1, np.int64), np.cumsum(kept))).astype(np.int64)
     start = np.repeat(offsets[:-1], np.diff(offsets))
     inner = kept & (nodes.left != -1)
 
