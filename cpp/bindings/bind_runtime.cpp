@@ -29,6 +29,7 @@ py::dict build_info() {
 }  // namespace
 
 void bind_runtime(py::module_& module) {
+  module.attr("__version__") = LEAFSHAP_VERSION;
   module.def("build_info", &build_info);
   module.def("set_isa", &force_isa, py::arg("name"));
 }

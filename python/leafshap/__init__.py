@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from leafshap._core import build_info
+from leafshap._core import __version__, build_info
 from leafshap.ensemble import TreeEnsemble
 from leafshap.errors import (
     AdditivityError,
@@ -18,8 +18,6 @@ from leafshap.errors import (
 )
 from leafshap.explainers.tree import TreeExplainer
 from leafshap.explanation import Explanation
-
-__version__: str = build_info()["version"]
 
 __all__ = [
     "AdditivityError",
