@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from leafshap import _core
 from leafshap.converters import convert as convert_any
 from leafshap.converters.arrays import EnsembleArrays
 from leafshap.converters.xgboost import convert, convert_file, predict_raw
@@ -336,3 +337,16 @@ def test_what_is_refused() -> None:
     with pytest.raises(UnsupportedModelError, match=r"xgboost\.Booster"):
         convert(xgb.DMatrix(X))
     assert isinstance(convert_any(train()), EnsembleArrays)
+
+
+def test_monotone_constraints_split_on_being_missing() -> None:
+    """With constraints XGBoost writes splits at -inf, which only missing values pass."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(500, 5)).astype(np.float32)
+    X[rng.random(X.shape) < 0.2] = np.nan
+    y = np.nansum(X, axis=1) + rng.normal(size=500)
+    booster = xgb.train(
+        {"monotone_constraints": "(1,1,1,1,1)", "nthread": 1}, xgb.DMatrix(X, y), 100
+    )
+    predicted = _core.Ensemble(convert(booster).as_dict()).predict(X)[:, 0]
+    np.testing.assert_allclose(predicted, booster.predict(xgb.DMatrix(X)), rtol=1e-5, atol=1e-5)

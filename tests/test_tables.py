@@ -112,7 +112,8 @@ class TestPandas:
         np.testing.assert_array_equal(read(X, schema), expected)
         as_text = X.assign(text=X["text"].astype(object))
         np.testing.assert_array_equal(read(as_text, schema), expected)
-        objects = np.array([["z", 1], ["x", 0], [None, NAN], ["new", 0]], dtype=object)
+        # an array with text in it holds values, so its numbers are no codes either
+        objects = np.array([["z", 20], ["x", 10], [None, NAN], ["new", 10]], dtype=object)
         np.testing.assert_array_equal(read(objects, schema), expected)
         row = InputRows(X.iloc[0], schema)
         np.testing.assert_array_equal(next(row.blocks())[2], [[2, 1]])
@@ -238,3 +239,13 @@ class TestArrow:
         pa = pytest.importorskip("pyarrow")
         with pytest.raises(InvalidInputError, match=r"column 1 \('text'\).*'u'"):
             read(pa.table({"a": [1.0], "text": ["u"]}))
+
+
+def test_a_row_of_numbers_and_numeric_categories_holds_values() -> None:
+    pd = pytest.importorskip("pandas")
+    schema = InputSchema(
+        n_features=2, feature_names=["month", "x"], feature_categories={0: [1, 2, 3]}
+    )
+    X = pd.DataFrame({"month": pd.Categorical([3, 1]), "x": [0.5, 1.5]})
+    row = InputRows(X.iloc[0], schema)  # a float64 Series: the month is 3, not the code 3
+    np.testing.assert_array_equal(next(row.blocks())[2], [[2, 0.5]])

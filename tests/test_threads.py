@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -164,3 +165,29 @@ def test_ctrl_c_ends_a_long_call(call: str, n_threads: int) -> None:
         watchdog.cancel()
     assert said == "interrupted\n"
     assert took < 2.0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_a_forked_child_does_not_wait_for_its_parents_threads() -> None:
+    code = """
+import multiprocessing, sys
+import numpy as np
+import leafshap
+from small_ensembles import stump
+
+explainer = leafshap.TreeExplainer(stump(), n_jobs=2)
+X = np.zeros((3000, explainer.model.n_features))
+explainer.shap_values(X)
+child = multiprocessing.get_context("fork").Process(target=explainer.shap_values, args=(X,))
+child.start()
+child.join(30)
+sys.exit(child.exitcode if child.exitcode is not None else 99)
+"""
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert run.returncode == 0, run.stderr

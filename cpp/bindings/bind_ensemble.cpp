@@ -88,7 +88,12 @@ EnsembleHandle from_arrays(const py::dict& arrays) {
   }
   e.vector_leaves = !e.tree_output.empty() && e.tree_output.front() == -1;
   e.leaf_values = vector_of<double, double>(arrays, "leaf_value", 2);
-  if (e.n_outputs < 1) throw InvalidModel("n_outputs must be at least 1");
+  const auto leaf_rows = static_cast<Index>(py::array(field(arrays, "leaf_value")).shape(0));
+  if (leaf_rows != e.n_nodes()) {
+    throw InvalidModel("leaf_value has " + std::to_string(leaf_rows) + " rows, expected " +
+                       std::to_string(e.n_nodes()));
+  }
+  const py::gil_scoped_release released;
   return {build_ensemble(std::move(e))};
 }
 
@@ -138,7 +143,7 @@ py::array_t<double> predict_rows(const EnsembleHandle& handle, const py::array& 
   const TreeEnsemble& e = *handle.ensemble;
   const Rows rows = rows_of(x, e.n_features);
   n_trees = checked_trees(e, n_trees);
-  checked_threads(n_threads);
+  check_threads(n_threads);
   py::array_t<double> out({static_cast<py::ssize_t>(x.shape(0)), py::ssize_t{e.n_outputs}});
   double* values = out.mutable_data();
   run_released([&](Cancellation& cancellation) {

@@ -27,24 +27,26 @@ class PyPathPlan {
 
   // WARNING: releases the GIL.
   void shap_values(const py::array& x, py::array out, int n_threads) const {
+    check_threads(n_threads);
     visit(
         [&](const auto& plan, auto* values, const Rows& rows) {
           run_released([&](Cancellation& cancellation) {
             explain(plan, rows, values, n_threads, cancellation);
           });
         },
-        x, out, checked_threads(n_threads));
+        x, out);
   }
 
   // WARNING: releases the GIL.
   void approximate(const py::array& x, py::array out, int n_threads) const {
+    check_threads(n_threads);
     visit(
         [&](const auto& plan, auto* values, const Rows& rows) {
           run_released([&](Cancellation& cancellation) {
             explain_saabas(plan.ensemble(), plan.n_trees(), rows, values, n_threads, cancellation);
           });
         },
-        x, out, checked_threads(n_threads));
+        x, out);
   }
 
   py::array_t<double> expected_values() const {
@@ -62,7 +64,7 @@ class PyPathPlan {
 
  private:
   template <typename Work>
-  void visit(Work&& work, const py::array& x, py::array& out, int) const {
+  void visit(Work&& work, const py::array& x, py::array& out) const {
     std::visit(
         [&](const auto& plan) {
           using T = typename std::decay_t<decltype(*plan)>::Value;
@@ -87,7 +89,7 @@ class PyPathPlan {
 void bind_plan(py::module_& module) {
   py::class_<PyPathPlan>(module, "PathPlan")
       .def(py::init<const EnsembleHandle&, const std::string&, Index>(), py::arg("ensemble"),
-           py::arg("dtype"), py::arg("n_trees") = -1)
+           py::arg("dtype"), py::arg("n_trees") = -1, py::call_guard<py::gil_scoped_release>())
       .def("shap_values", &PyPathPlan::shap_values, py::arg("X"), py::arg("out"),
            py::arg("n_threads"))
       .def("approximate", &PyPathPlan::approximate, py::arg("X"), py::arg("out"),

@@ -59,9 +59,8 @@ void run_released(Work&& work) {
   }
 }
 
-inline int checked_threads(int n_threads) {
+inline void check_threads(int n_threads) {
   if (n_threads < 1) throw InvalidInput("n_threads must be at least 1");
-  return n_threads;
 }
 
 }  // namespace leafshap

@@ -56,7 +56,11 @@ const KernelTable& kernels() {
   const KernelTable* table = active.load();
   if (table == nullptr) {
     const char* forced = std::getenv("LEAFSHAP_ISA");
-    table = find(forced != nullptr && *forced != '\0' ? forced : available_isas().front());
+    try {
+      table = find(forced != nullptr && *forced != '\0' ? forced : available_isas().front());
+    } catch (const InvalidInput& error) {
+      throw InvalidInput(std::string("LEAFSHAP_ISA: ") + error.what());
+    }
     active.store(table);
   }
   return *table;

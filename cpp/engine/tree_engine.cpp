@@ -16,6 +16,9 @@ Index count_rows(const Rows& rows) {
   return std::visit([](const auto& view) { return view.n_rows; }, rows);
 }
 
+// Rows that a thread takes at a time where no tile asks for a number.
+constexpr Index kRowsPerBlock = 128;
+
 Index ceil_divide(Index a, Index b) { return (a + b - 1) / b; }
 
 // The rows that one thread explains together.
@@ -24,31 +27,43 @@ struct Block {
   Index rows() const { return tile_rows * n_tiles; }
 };
 
+std::size_t n_vector_outputs(const TreeEnsemble& e) {
+  return e.vector_leaves ? static_cast<std::size_t>(e.n_outputs) : 0;
+}
+
+template <typename T>
+std::size_t scratch_bytes(const PathPlan<T>& plan, Index tile_rows) {
+  return path_scratch_bytes(static_cast<std::size_t>(tile_rows), plan.n_levels(),
+                            plan.points_per_walk(), n_vector_outputs(plan.ensemble()), sizeof(T));
+}
+
 // Two tiles share a tree's constants while they are in cache; less, when there are so many
 // features that the rows' phi would not stay in the L2 cache, or so few rows that threads would
 // have nothing to do.
 template <typename T>
 Block block_for(const PathPlan<T>& plan, Index n_rows, int n_threads) {
   constexpr Index kBlockBytes = 1536 * 1024, kFewestRows = 32;
+  constexpr std::size_t kScratchBytes = 16 * 1024 * 1024;
   const Index row_bytes =
       static_cast<Index>(plan.quantizer().n_columns() * sizeof(std::uint16_t) +
                          plan.slots().size() * (sizeof(T) == sizeof(double) ? 8 : 12));
   const Index fit = kBlockBytes / std::max<Index>(row_bytes, 1) / kFewestRows * kFewestRows;
   const Index share = ceil_divide(ceil_divide(n_rows, n_threads), kFewestRows) * kFewestRows;
   const Index rows = std::max(std::min(fit, share), kFewestRows);
-  return rows > kTileRows ? Block{kTileRows, 2} : Block{rows, 1};
-}
-
-std::size_t n_vector_outputs(const TreeEnsemble& e) {
-  return e.vector_leaves ? static_cast<std::size_t>(e.n_outputs) : 0;
+  const Index tile_rows = std::min<Index>(rows, kTileRows);
+  // very deep trees, or many outputs: rather fewer rows than hundreds of megabytes of P and S
+  if (scratch_bytes(plan, tile_rows) > kScratchBytes) return {kFewestRows, 1};
+  return {tile_rows, rows >= 2 * kTileRows ? 2 : 1};
 }
 
 // One thread's memory and its way through a block.
 template <typename T>
 class PathWorker {
  public:
-  PathWorker(const PathPlan<T>& plan, const Rows& rows, T* out, const Block& block)
+  PathWorker(const PathPlan<T>& plan, const KernelTable& kernels, const Rows& rows, T* out,
+             const Block& block)
       : plan_(plan),
+        kernels_(kernels),
         rows_(rows),
         out_(out),
         n_rows_(count_rows(rows)),
@@ -56,8 +71,7 @@ class PathWorker {
         ranks_(static_cast<std::size_t>(block.rows()) * plan.quantizer().n_columns()),
         phi_(static_cast<std::size_t>(block.rows()) * plan.slots().size()),
         phi_sums_(kIsFloat ? phi_.size() : 0),
-        scratch_(
-            path_scratch_bytes(plan.n_levels(), n_vector_outputs(plan.ensemble()), sizeof(T))) {}
+        scratch_(scratch_bytes(plan, block.tile_rows)) {}
 
   void operator()(Index block, const Stop& stop) {
     const Index begin = block * block_.rows();
@@ -87,9 +101,9 @@ class PathWorker {
       a.trees = trees.data() + begin;
       a.n_trees = end - begin;
       if constexpr (kIsFloat) {
-        kernels().tree_shap_float(a);
+        kernels_.tree_shap_float(a);
       } else {
-        kernels().tree_shap_double(a);
+        kernels_.tree_shap_double(a);
       }
       if (stop()) return false;
     }
@@ -143,6 +157,7 @@ class PathWorker {
   }
 
   const PathPlan<T>& plan_;
+  const KernelTable& kernels_;
   const Rows& rows_;
   T* out_;
   Index n_rows_;
@@ -160,8 +175,9 @@ void explain(const PathPlan<T>& plan, const Rows& rows, T* out, int n_threads,
              Cancellation& cancellation) {
   const Index n_rows = count_rows(rows);
   const Block block = block_for(plan, n_rows, n_threads);
+  const KernelTable& table = kernels();
   parallel_blocks(ceil_divide(n_rows, block.rows()), n_threads, cancellation,
-                  [&] { return PathWorker<T>(plan, rows, out, block); });
+                  [&] { return PathWorker<T>(plan, table, rows, out, block); });
 }
 
 template <typename T>
@@ -191,11 +207,11 @@ void explain_saabas(const TreeEnsemble& e, Index n_trees, const Rows& rows, T* o
       }
     }
   };
-  parallel_blocks(ceil_divide(n_rows, kTileRows), n_threads, cancellation, [&] {
+  parallel_blocks(ceil_divide(n_rows, kRowsPerBlock), n_threads, cancellation, [&] {
     return [&, phi = std::vector<double>(static_cast<std::size_t>(stride))](Index block,
                                                                             const Stop&) mutable {
-      const Index end = std::min(n_rows, (block + 1) * kTileRows);
-      for (Index i = block * kTileRows; i < end; ++i) {
+      const Index end = std::min(n_rows, (block + 1) * kRowsPerBlock);
+      for (Index i = block * kRowsPerBlock; i < end; ++i) {
         std::fill(phi.begin(), phi.end(), 0.0);
         std::visit([&](const auto& view) { explain_row(view.row(i), phi.data()); }, rows);
         std::transform(phi.begin(), phi.end(), out + i * stride,
@@ -208,10 +224,10 @@ void explain_saabas(const TreeEnsemble& e, Index n_trees, const Rows& rows, T* o
 void predict(const TreeEnsemble& e, Index n_trees, const Rows& rows, double* out, int n_threads,
              Cancellation& cancellation) {
   const Index n_rows = count_rows(rows);
-  parallel_blocks(ceil_divide(n_rows, kTileRows), n_threads, cancellation, [&] {
+  parallel_blocks(ceil_divide(n_rows, kRowsPerBlock), n_threads, cancellation, [&] {
     return [&](Index block, const Stop&) {
-      const Index end = std::min(n_rows, (block + 1) * kTileRows);
-      for (Index i = block * kTileRows; i < end; ++i) {
+      const Index end = std::min(n_rows, (block + 1) * kRowsPerBlock);
+      for (Index i = block * kRowsPerBlock; i < end; ++i) {
         std::visit(
             [&](const auto& view) { predict_row(e, view.row(i), n_trees, out + i * e.n_outputs); },
             rows);

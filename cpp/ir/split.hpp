@@ -12,8 +12,8 @@ namespace leafshap {
 // LightGBM's kZeroThreshold: the float constant, compared in double.
 inline constexpr double kZeroThreshold = static_cast<double>(1e-35f);
 
-// Codes at or above this are no category: XGBoost's limit of exact integers in a float; LightGBM's
-// sets are far smaller than it.
+// Codes at or above this are no category: the largest int32, so that the cast below is defined.
+// No library's sets reach it.
 inline constexpr double kCategoryEnd = 2147483647.0;
 inline constexpr std::int32_t kNoCategory = -1;
 

@@ -1,6 +1,6 @@
 // The tree IR: an immutable structure of arrays that holds any tree ensemble whose splits are
-// numeric or categorical tests of one feature. Only EnsembleBuilder (builder.hpp) makes one, so
-// whoever holds a TreeEnsemble may rely on every invariant stated here.
+// numeric or categorical tests of one feature. Only build_ensemble (builder.hpp) hands one out, as
+// a pointer to const, so whoever holds it may rely on every invariant stated here.
 #pragma once
 
 #include <cstdint>

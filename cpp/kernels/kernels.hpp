@@ -1,5 +1,6 @@
 // The contract between the engine and the kernels: plain-old-data arguments and one table of
-// functions per instruction set. No templates of the standard library, no ownership.
+// functions per instruction set. No ownership; <utility> is for the
+// step table's integer_sequence, since no include may stand in a target region.
 #pragma once
 
 #include <cstddef>
@@ -41,7 +42,7 @@ struct PathStep {
   std::uint32_t node;  // within the tree's nodes; a pair's bottom nodes follow their parent
 };
 
-// An inner node as the walk needs it (design letters: docs/maths.md).
+// An inner node as the walk needs it (letters: docs/maths.md).
 //
 // constants: Q_L if the row goes right (n_points), Q_L if it goes left (n_points), and, only if
 // the feature is repeated, 1 / F_a^2 (n_points). A bottom node of a tree with scalar leaves holds
@@ -49,15 +50,15 @@ struct PathStep {
 template <typename T>
 struct PathNode {
   T toward_left, toward_right;  // +z_R, -z_L: the factor of phi if the row goes left, right
-  T ratio;                      // r = Q_L when the row left the feature's path above (bottom: S)
-  std::int32_t level;           // edges above the node
-  std::int32_t source;          // place of the node's P: 0 for the root, 1 + edge that leads here
-  std::int32_t ancestor;        // edge of the path that last tested the same feature, or -1; the
-                                // edges of the path's node at level i are 2 i (left), 2 i + 1
-  std::uint32_t slot;           // where phi of (feature, output 0) is added up
-  std::uint32_t column;         // ranks that the node compares
-  std::uint16_t cut;            // the row goes left if its rank is at most this
-  std::uint8_t repeated;        // an ancestor tests the same feature
+  T ratio;                // r = Q_L when the row left the feature's path above (folded bottom: S)
+  std::int32_t level;     // edges above the node
+  std::int32_t source;    // place of the node's P: 0 for the root, 1 + edge that leads here
+  std::int32_t ancestor;  // edge of the path that last tested the same feature, or -1; the
+                          // edges of the path's node at level i are 2 i (left), 2 i + 1
+  std::uint32_t slot;     // where phi of (feature, output 0) is added up
+  std::uint32_t column;   // ranks that the node compares
+  std::uint16_t cut;      // the row goes left if its rank is at most this
+  std::uint8_t repeated;  // an ancestor tests the same feature
   std::uint8_t repeated_below;  // a descendant does
   std::uint8_t categorical;     // ranks are looked up in a bit set instead
   std::uint32_t category_bits;  // first 64-bit word of the node's bit set
@@ -94,18 +95,19 @@ struct PathArguments {
   T* phi;            // (n_tiles, n_slots, tile_rows), zero at the start
   double* phi_sums;  // same shape, float only: sums over groups of trees
   std::size_t n_slots;
-  unsigned char* scratch;  // path_scratch_bytes(deepest tree), aligned to 64
+  unsigned char* scratch;  // path_scratch_bytes of the deepest tree, aligned to 64
 };
 
 // Answers of a pair's categorical nodes, at the start of the scratch.
 inline constexpr std::size_t kAnswerBytes = 3 * kTileRows * sizeof(std::uint16_t);
 
-// Bytes of scratch that a walk needs: answers, then P, S of vector leaves (n_outputs, else 0) and
-// masks by place on the path.
-inline std::size_t path_scratch_bytes(std::size_t n_levels, std::size_t n_outputs,
+// Bytes of scratch that a walk needs: answers, then by place on the path P (in turn S), S of vector
+// leaves (n_outputs, else 0), and masks, which are at most as large as a vector.
+inline std::size_t path_scratch_bytes(std::size_t tile_rows, std::size_t n_levels,
+                                      std::size_t n_points, std::size_t n_outputs,
                                       std::size_t value_size) {
-  const std::size_t n_places = 1 + 2 * n_levels, vectors = kTileRows * value_size;
-  return kAnswerBytes + n_places * vectors * (kMaxPoints * (1 + n_outputs) + 1);
+  const std::size_t n_places = 1 + 2 * n_levels;
+  return kAnswerBytes + n_places * tile_rows * value_size * (n_points * (1 + n_outputs) + 1);
 }
 
 struct KernelTable {

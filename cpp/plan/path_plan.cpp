@@ -1,6 +1,8 @@
 #include "plan/path_plan.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <map>
 #include <span>
 #include <type_traits>
@@ -16,8 +18,12 @@ namespace {
 template <typename T>
 constexpr double kTolerance = std::is_same_v<T, float> ? 2e-7 : 1e-12;
 
-// Float phi is added to the double sums after about this many additions per slot.
-constexpr Index kAdditionsPerFlush = 32;
+// Sums of leaf values up to this stay finite.
+template <typename T>
+constexpr double kLargest = static_cast<double>(std::numeric_limits<T>::max()) / 1e6;
+
+// Float phi is added to the double sums after so many additions, in the mean over slots and in any.
+constexpr Index kMeanAdditions = 32, kMostAdditions = 512;
 
 }  // namespace
 
@@ -93,6 +99,7 @@ class PathPlan<T>::Compiler {
     PathTree<T> tree{};
     tree.n_steps = plan_.steps_.size() - begin.step;
     tree.n_points = static_cast<std::int32_t>(weights.size());
+    plan_.points_per_walk_ = std::max(plan_.points_per_walk_, weights.size());
     tree.n_levels = static_cast<std::int32_t>(node_at_level_.size());
     plan_.n_levels_ = std::max(plan_.n_levels_, node_at_level_.size());
     plan_.trees_.push_back(tree);
@@ -211,8 +218,8 @@ class PathPlan<T>::Compiler {
     out.repeated = out.ancestor >= 0;
     out.categorical = test.categorical;
     out.category_bits = test.category_bits;
-    if (is_leaf(left(node))) out.left_values = emit_leaf(left(node));
-    if (is_leaf(right(node))) out.right_values = emit_leaf(right(node));
+    if (is_leaf(left(node)) && !folded) out.left_values = emit_leaf(left(node));
+    if (is_leaf(right(node)) && !folded) out.right_values = emit_leaf(right(node));
     out.constants = plan_.constants_.size();
     for (const double goes_left : {0.0, 1.0}) {
       for (const double t : points_) {
@@ -239,7 +246,13 @@ class PathPlan<T>::Compiler {
 
   // A constant added to all leaves changes no phi; around the tree's mean they lose fewer digits.
   double leaf_value(NodeId node, OutputId k) const {
-    return weight_ * (e_.leaf(offset_ + node)[k] - mean_[k]);
+    const double value = weight_ * (e_.leaf(offset_ + node)[k] - mean_[k]);
+    if (std::fabs(value) > kLargest<T>) {
+      throw Unsupported("tree " + std::to_string(tree_) + ", node " + std::to_string(node) +
+                        ": leaf value " + std::to_string(value) +
+                        " is too large to be explained in this dtype");
+    }
+    return value;
   }
 
   std::size_t emit_leaf(NodeId node) {
@@ -263,16 +276,24 @@ class PathPlan<T>::Compiler {
     return place->second;
   }
 
-  // Float: after which trees phi is added to the double sums.
+  // Float: after which trees phi is added to the double sums. A few features may take most of the
+  // additions, so the fullest slot counts as well as the mean.
   void set_flushes() {
-    Index additions = 0;
-    const auto per_flush = kAdditionsPerFlush * static_cast<Index>(plan_.slots_.size());
+    std::vector<Index> additions(plan_.slots_.size(), 0);
+    Index total = 0, most = 0;
     for (std::size_t i = 0; i < plan_.trees_.size(); ++i) {
       const std::size_t end = i + 1 < begins_.size() ? begins_[i + 1].node : plan_.nodes_.size();
-      additions += static_cast<Index>(end - begins_[i].node) * e_.leaf_width();
+      for (std::size_t node = begins_[i].node; node < end; ++node) {
+        most = std::max(most, ++additions[plan_.nodes_[node].slot]);
+        total += e_.leaf_width();
+      }
       const bool last = i + 1 == plan_.trees_.size();
-      plan_.trees_[i].flush = last || additions >= per_flush;
-      if (plan_.trees_[i].flush) additions = 0;
+      const bool full = total >= kMeanAdditions * static_cast<Index>(additions.size());
+      plan_.trees_[i].flush = last || full || most >= kMostAdditions;
+      if (plan_.trees_[i].flush) {
+        std::fill(additions.begin(), additions.end(), 0);
+        total = most = 0;
+      }
     }
   }
 

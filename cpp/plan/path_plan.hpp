@@ -37,6 +37,7 @@ class PathPlan {
   const std::vector<T>& leaf_values() const { return leaf_values_; }
   const std::vector<Slot>& slots() const { return slots_; }
   std::size_t n_levels() const { return n_levels_; }
+  std::size_t points_per_walk() const { return points_per_walk_; }  // at most
   int max_points() const { return max_points_; }  // over all trees, before the split into walks
 
  private:
@@ -51,7 +52,7 @@ class PathPlan {
   std::vector<PathNode<T>> nodes_;
   std::vector<T> constants_, leaf_values_, weights_;
   std::vector<Slot> slots_;
-  std::size_t n_levels_ = 1;
+  std::size_t n_levels_ = 1, points_per_walk_ = 1;
   int max_points_ = 0;
 };
 

@@ -82,6 +82,8 @@ std::uint32_t Quantizer::column_for(const Column& column) {
 
 // Bit i: rows of the i-th category go left; then one bit for all other values, one for missing.
 std::uint32_t Quantizer::add_category_bits(Index node) {
+  const auto known = bits_of_node_.find(node);
+  if (known != bits_of_node_.end()) return known->second;
   const std::vector<std::int32_t>& categories = features_[ensemble_.split_feature[node]].categories;
   const std::size_t n = categories.size();
   const bool members_left = ensemble_.split_kind[node] == SplitKind::kMembersLeft;
@@ -100,7 +102,7 @@ std::uint32_t Quantizer::add_category_bits(Index node) {
   if (category_bits_.size() > std::numeric_limits<std::uint32_t>::max()) {
     throw Unsupported("the model's category sets need more than 2^32 words");
   }
-  return static_cast<std::uint32_t>(first);
+  return bits_of_node_[node] = static_cast<std::uint32_t>(first);
 }
 
 Quantizer::Test Quantizer::test_of(Index node) {

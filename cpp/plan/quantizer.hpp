@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <tuple>
+#include <unordered_map>
 #include <vector>
 
 #include "ir/tree.hpp"
@@ -72,6 +73,7 @@ class Quantizer {
   std::vector<std::int32_t> categories_;  // of all features
   std::vector<Column> columns_;
   std::vector<std::uint64_t> category_bits_;
+  std::unordered_map<Index, std::uint32_t> bits_of_node_;  // a node may be asked for repeatedly
   std::map<std::tuple<FeatureId, Kind, Missing, bool, std::size_t, Index>, std::uint32_t> by_key_;
 };
 

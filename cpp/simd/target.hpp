@@ -15,7 +15,7 @@
 #define LEAFSHAP_END_TARGET_REGION _Pragma("GCC pop_options")
 #endif
 
-#if defined(__GNUC__)
+#if defined(__GNUC__) || defined(__clang__)  // clang-cl defines only the latter
 #define LEAFSHAP_INLINE inline __attribute__((always_inline))
 #define LEAFSHAP_NOINLINE __attribute__((noinline))
 #else
@@ -23,6 +23,6 @@
 #define LEAFSHAP_NOINLINE __declspec(noinline)
 #endif
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #define LEAFSHAP_X86 1
 #endif

@@ -7,7 +7,12 @@
 
 #define LEAFSHAP_ISA_NAME "avx512"
 
+// clang does not know the last word and would then drop them all; it keeps the vectors written here
+#if defined(__clang__)
+LEAFSHAP_TARGET_REGION("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")
+#else
 LEAFSHAP_TARGET_REGION("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,prefer-vector-width=512")
+#endif
 namespace leafshap {
 namespace avx512 {
 #include "simd/lanes_avx512.inc"

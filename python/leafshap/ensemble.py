@@ -51,7 +51,7 @@ class TreeEnsemble:
         _check_metadata(arrays)
         values = arrays.as_dict()
         if not len(arrays.split_feature):  # a model without trees lacks no cover
-            values["cover"] = None
+            values["cover"] = np.empty(0)
         self._core = _core.Ensemble(values)
         self._meta = {name: v for name, v in values.items() if name not in _CORE_FIELDS}
         base_values = np.array(arrays.base_values, dtype=np.float64)

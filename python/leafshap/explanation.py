@@ -111,10 +111,13 @@ class Explanation:
         names = self.output_names
         if names is None and self.base_values.ndim == (1 if self.single_row else 2):
             names = [f"Output {k}" for k in range(self.base_values.shape[-1])]
+        data = _displayed(self.data)
+        if self.single_row and data is not None and data.ndim == 2:  # one row of a table or a sparse matrix
+            data = data[0]
         return shap.Explanation(
             self.values,
             base_values=self.base_values[()],
-            data=_displayed(self.data),
+            data=data,
             feature_names=self.feature_names,
             output_names=names,
             error_std=self.standard_errors,

@@ -115,11 +115,15 @@ class ArraySource:
     def _read_objects(self, rows: npt.NDArray[Any], start: int, step: int) -> FloatArray:
         out = np.empty(rows.shape, dtype=np.float64)
         names = self.names or self._schema.feature_names
+        known = self._schema.feature_categories
+        # Text is a category's value; a number may be its code, as in an array of floats. Where one
+        # column has text, the array holds values.
+        by_value = self._schema.encode_numeric or any(
+            is_text(v) for j in known if j < self.n_columns for v in rows[:, j]
+        )
         for j in range(self.n_columns):
             column, label = rows[:, j], label_of(j, names)
-            categories = self._schema.feature_categories.get(j)
-            # text is a category's value; a number may be its code, as in an array of floats
-            by_value = self._schema.encode_numeric or any(is_text(v) for v in column)
+            categories = known.get(j)
             if categories is not None and by_value:
                 out[:, j] = value_codes(column, categories, label)
             else:
@@ -127,8 +131,9 @@ class ArraySource:
         return out
 
     def own(self, start: int, stop: int, step: int) -> Any:
-        """Return some rows in the user's own kind of container."""
-        return self._X[start:stop:step]
+        """Return some rows in the user's own kind of container, in this machine's byte order."""
+        rows = self._X[start:stop:step]
+        return rows if rows.dtype.isnative else rows.astype(rows.dtype.newbyteorder("="))
 
 
 class SparseSource:

@@ -355,12 +355,14 @@ def table_source(X: Any, kind: str, schema: InputSchema) -> Source:
 def series_source(X: Any, kind: str, schema: InputSchema) -> Source:
     """Make the source for a pandas or polars Series that is one row; its labels name columns."""
     values = X.to_numpy()
-    if kind == "pandas" and values.dtype.kind not in "biuf":
-        # a row of a DataFrame with columns of different dtypes: give them their dtypes back
+    labelled = kind == "pandas" and all(isinstance(label, str) for label in X.index)
+    if kind == "pandas" and (
+        values.dtype.kind not in "biuf" or (labelled and schema.feature_categories)
+    ):
+        # a row of a DataFrame: give its columns their dtypes back
         frame = X.to_frame().T.infer_objects()
         held = {frame.columns[j]: object for j in schema.feature_categories if j < len(X)}
         return PandasSource(frame.astype(held), schema)  # a row holds values, not codes
-    named = kind == "pandas" and all(isinstance(label, str) for label in X.index)
-    names = [str(label) for label in X.index] if named else None
+    names = [str(label) for label in X.index] if labelled else None
     values = values if values.dtype.kind in "biuf" else values.astype(object)
     return ArraySource(values.reshape(1, -1), schema, names)

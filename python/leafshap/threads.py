@@ -6,6 +6,21 @@ import os
 
 from leafshap.errors import InvalidInputError
 
+# A forked child has none of its parent's OpenMP threads, and GNU's runtime would wait for them
+# forever. One thread needs no runtime, and the values are the same.
+_forked = False
+
+
+def _note_fork() -> None:
+    global _forked
+    _forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_fork)
+
+_MOST_THREADS = 4096  # more is a mistake, or an environment variable gone wrong
+
 
 def _usable_cores() -> int:
     """Cores that this process may run on (affinity where the system tells it)."""
@@ -27,7 +42,7 @@ def count_threads(n_jobs: int) -> int:
     ----------
     n_jobs : int
         -1: all the cores this process may use, or OMP_NUM_THREADS if that is set. A positive
-        number is taken as it is.
+        number is taken as it is. In a forked process always one.
 
     Raises
     ------
@@ -38,7 +53,7 @@ def count_threads(n_jobs: int) -> int:
         raise InvalidInputError(f"n_jobs must be -1 or a positive integer, got {n_jobs!r}")
     n = n_jobs.__index__()
     if n == -1:
-        return _omp_limit() or _usable_cores()
+        n = _omp_limit() or _usable_cores()
     if n < 1:
         raise InvalidInputError(f"n_jobs must be -1 (all cores) or a positive integer, got {n}")
-    return n
+    return 1 if _forked else min(n, _MOST_THREADS)

@@ -166,6 +166,11 @@ def read_trees(trees: list[Any], n_outputs: int, vector_leaves: bool) -> NodeArr
     is_leaf = left == -1
     conditions = records.floats("split_conditions")
     categorical, category_counts, codes = _categories(records, is_leaf, offsets)
+    # Constraints can make splits at -inf, "is it missing?": everything present goes right, as at a
+    # node with an empty set. And at +inf every finite float32 goes left, as below a double.
+    numeric = ~is_leaf & (categorical == Categorical.NUMERIC)
+    categorical[numeric & (conditions == -np.inf)] = Categorical.MEMBERS_LEFT
+    thresholds = np.where(conditions == np.inf, 2.0 * float(np.finfo(np.float32).max), conditions)
     if vector_leaves:
         leaf_value = _vector_leaf_values(records, is_leaf, right, offsets, n_outputs)
     else:
@@ -175,7 +180,7 @@ def read_trees(trees: list[Any], n_outputs: int, vector_leaves: bool) -> NodeArr
         split_feature=np.where(is_leaf, np.int32(-1), records.integers("split_indices")),
         left=left,
         right=np.where(is_leaf, np.int32(-1), right),
-        threshold=np.where(is_leaf | (categorical != Categorical.NUMERIC), 0.0, conditions),
+        threshold=np.where(is_leaf | (categorical != Categorical.NUMERIC), 0.0, thresholds),
         default_left=records.integers("default_left").astype(np.bool_) & ~is_leaf,
         categorical=categorical,
         category_offsets=np.empty(0, np.int64),

@@ -311,7 +311,7 @@ def _check_names(
 ) -> list[str] | None:
     if names is None:
         return None
-    if isinstance(names, str):
+    if isinstance(names, str) or not hasattr(names, "__len__"):
         raise InvalidInputError(f"feature_names must be a sequence of names, got {names!r}")
     if len(names) != ensemble.n_features:
         raise InvalidInputError(
