@@ -112,8 +112,8 @@ class Explanation:
         if names is None and self.base_values.ndim == (1 if self.single_row else 2):
             names = [f"Output {k}" for k in range(self.base_values.shape[-1])]
         data = _displayed(self.data)
-        if self.single_row and data is not None and data.ndim == 2:  # one row of a table or a sparse matrix
-            data = data[0]
+        if self.single_row and data is not None and data.ndim == 2:
+            data = data[0]  # of a table or a sparse matrix
         return shap.Explanation(
             self.values,
             base_values=self.base_values[()],
