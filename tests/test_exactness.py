@@ -11,6 +11,7 @@ import pytest
 
 import oracle
 from leafshap import _core
+from leafshap.errors import UnsupportedModelError
 from strategies import Recipe, random_ensemble, random_recipe, random_rows
 from trees import AND_ROWS, AND_VALUES, and_tree, long_chain, long_chain_rows
 
@@ -325,3 +326,12 @@ def test_block_edges(isa: str, dtype: Dtype, explain: Explain) -> None:
         np.testing.assert_array_equal(first, all_rows[:n])
         last = explain(arrays, np.ascontiguousarray(X[1000 - n :]), dtype)[0]
         np.testing.assert_array_equal(last, all_rows[1000 - n :])
+
+
+def test_values_beyond_float32_are_refused(explain: Explain) -> None:
+    arrays = and_tree()
+    arrays.leaf_value = arrays.leaf_value * 1e50
+    phi, _ = explain(arrays, AND_ROWS)
+    np.testing.assert_allclose(phi, np.asarray(AND_VALUES) * 1e50, rtol=1e-12)
+    with pytest.raises(UnsupportedModelError, match="tree 0, node .*leaf value"):
+        explain(arrays, AND_ROWS, "float32")

@@ -249,8 +249,7 @@ class PathPlan<T>::Compiler {
     const double value = weight_ * (e_.leaf(offset_ + node)[k] - mean_[k]);
     if (std::fabs(value) > kLargest<T>) {
       throw Unsupported("tree " + std::to_string(tree_) + ", node " + std::to_string(node) +
-                        ": leaf value " + std::to_string(value) +
-                        " is too large to be explained in this dtype");
+                        ": its leaf value is too large for this dtype (float64 reaches further)");
     }
     return value;
   }
