@@ -333,5 +333,5 @@ def test_values_beyond_float32_are_refused(explain: Explain) -> None:
     arrays.leaf_value = arrays.leaf_value * 1e50
     phi, _ = explain(arrays, AND_ROWS)
     np.testing.assert_allclose(phi, np.asarray(AND_VALUES) * 1e50, rtol=1e-12)
-    with pytest.raises(UnsupportedModelError, match="tree 0, node .*leaf value"):
+    with pytest.raises(UnsupportedModelError, match=r"tree 0, node \d+: its leaf value"):
         explain(arrays, AND_ROWS, "float32")
