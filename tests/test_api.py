@@ -327,8 +327,10 @@ class TestConcurrency:
 
     def test_ctrl_c_stops_a_long_call(self) -> None:
         code = """
-import _thread, threading, time, sys
+import _thread, signal, threading, time, sys
 import numpy as np
+# whoever runs the tests in the background may have SIGINT ignored, and children inherit that
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, sys.argv[1])
 from strategies import Recipe, random_ensemble
 import leafshap

@@ -107,7 +107,9 @@ def test_the_interpreter_runs_during_a_call() -> None:
 
 
 LONG_CALL = """
-import sys
+import signal, sys
+# whoever runs the tests in the background may have SIGINT ignored, and children inherit that
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path[:0] = {path!r}
 import numpy as np
 from strategies import Recipe, random_ensemble
