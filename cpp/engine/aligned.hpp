@@ -15,6 +15,7 @@ class AlignedBuffer {
       : size_(size), data_(static_cast<T*>(::operator new(size * sizeof(T), kAlignment))) {}
 
   T* data() { return data_.get(); }
+  const T* data() const { return data_.get(); }
   std::size_t size() const { return size_; }
   void clear() { std::fill_n(data_.get(), size_, T{}); }
 

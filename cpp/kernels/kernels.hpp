@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "kernels/patterns.hpp"
+
 namespace leafshap {
 
 // Rows are explained in tiles of at most this many; columns and phi are laid out by tile. More
@@ -114,6 +116,12 @@ struct KernelTable {
   const char* isa;
   void (*tree_shap_double)(const PathArguments<double>&);
   void (*tree_shap_float)(const PathArguments<float>&);
+  void (*count_rows)(const CountArguments<std::uint32_t>&);
+  void (*count_weights)(const CountArguments<double>&);
+  void (*build_table_double)(const TableArguments<double>&);
+  void (*build_table_float)(const TableArguments<float>&);
+  void (*look_up_double)(const LookUpArguments<double>&);
+  void (*look_up_float)(const LookUpArguments<float>&);
 };
 
 extern const KernelTable kBaselineKernels;
