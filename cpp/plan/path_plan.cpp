@@ -92,6 +92,7 @@ class PathPlan<T>::Compiler {
     const Begin begin{plan_.steps_.size(), plan_.nodes_.size(), plan_.weights_.size()};
     begins_.push_back(begin);
     plan_.weights_.insert(plan_.weights_.end(), weights.begin(), weights.end());
+    plan_.points_.insert(plan_.points_.end(), points_.begin(), points_.end());
     stack_.assign(1, Frame{0, Stage::kEnter, 0, -1, 1.0});
     level_ = 0;
     node_at_level_.clear();

@@ -3,19 +3,15 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "ir/tree.hpp"
 #include "kernels/kernels.hpp"
 #include "plan/quantizer.hpp"
+#include "plan/slots.hpp"
 
 namespace leafshap {
-
-// phi of one feature towards one output is added up in one slot.
-struct Slot {
-  FeatureId feature;
-  OutputId output;
-};
 
 template <typename T>
 class PathPlan {
@@ -33,6 +29,12 @@ class PathPlan {
   const std::vector<double>& expected_values() const { return expected_values_; }
 
   const std::vector<PathTree<T>>& trees() const { return trees_; }
+  const std::vector<PathNode<T>>& nodes() const { return nodes_; }
+  // Quadrature points t_k of a tree's walk, beside its weights.
+  std::span<const double> points(const PathTree<T>& tree) const {
+    return {points_.data() + (tree.weights - weights_.data()),
+            static_cast<std::size_t>(tree.n_points)};
+  }
   const std::vector<T>& constants() const { return constants_; }
   const std::vector<T>& leaf_values() const { return leaf_values_; }
   const std::vector<Slot>& slots() const { return slots_; }
@@ -51,6 +53,7 @@ class PathPlan {
   std::vector<PathStep> steps_;
   std::vector<PathNode<T>> nodes_;
   std::vector<T> constants_, leaf_values_, weights_;
+  std::vector<double> points_;
   std::vector<Slot> slots_;
   std::size_t n_levels_ = 1, points_per_walk_ = 1;
   int max_points_ = 0;
