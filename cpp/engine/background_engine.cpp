@@ -19,10 +19,6 @@ std::vector<GroupRange> choose_ranges(const PatternPlan& plan, std::size_t value
   return ranges_of_groups(plan, value_bytes, std::min(memory_limit, kStreamedBytes));
 }
 
-Index count_rows(const Rows& rows) {
-  return std::visit([](const auto& view) { return view.n_rows; }, rows);
-}
-
 }  // namespace
 
 template <typename T>
@@ -36,58 +32,128 @@ BackgroundExplainer<T>::BackgroundExplainer(std::shared_ptr<const TreeEnsemble> 
       ranges_(choose_ranges(plan_, sizeof(T), options.memory_limit)) {}
 
 template <typename T>
+RankedRows BackgroundExplainer<T>::ranked_background() const {
+  const Index tile_rows =
+      std::min(kBackgroundTile, ceil_divide(background_.n_rows(), kPatternLanes) * kPatternLanes);
+  return RankedRows(plan_.quantizer(), background_.rows(), tile_rows);
+}
+
+template <typename T>
+std::shared_ptr<BackgroundTables<T>> BackgroundExplainer<T>::make(
+    GroupRange range, RankedRows& background, int n_threads, Cancellation& cancellation) const {
+  auto tables = std::make_shared<Tables>(plan_, range);
+  tables->build(background_, background, n_threads, cancellation);
+  return tables;
+}
+
+// A second caller waits for the first one's tables.
+template <typename T>
+std::shared_ptr<BackgroundTables<T>> BackgroundExplainer<T>::kept(int n_threads,
+                                                                  Cancellation& cancellation) {
+  const std::lock_guard lock(mutex_);
+  if (!kept_ && !ranges_.empty()) {
+    RankedRows background = ranked_background();
+    kept_ = make(ranges_.front(), background, n_threads, cancellation);
+  }
+  return kept_;
+}
+
+template <typename T>
 template <typename Use>
 void BackgroundExplainer<T>::for_ranges(int n_threads, Cancellation& cancellation, Use&& use) {
   if (keeps_tables()) {
-    build(n_threads, cancellation);
-    std::shared_ptr<BackgroundTables<T>> tables;
-    {
-      const std::lock_guard lock(mutex_);
-      tables = kept_;
-    }
-    if (tables) use(*tables);
+    if (const auto tables = kept(n_threads, cancellation)) use(*tables);
     return;
   }
-  std::vector<double> expected = plan_.constant();
+  RankedRows background = ranked_background();
   for (const GroupRange range : ranges_) {
-    BackgroundTables<T> tables(plan_, range);
-    tables.build(background_, n_threads, cancellation);
-    for (std::size_t k = 0; k < expected.size(); ++k) expected[k] += tables.expectation()[k];
-    use(tables);
+    use(*make(range, background, n_threads, cancellation));
   }
-  const std::lock_guard lock(mutex_);
-  expected_ = expected;
 }
 
 template <typename T>
 void BackgroundExplainer<T>::build(int n_threads, Cancellation& cancellation) {
-  if (!keeps_tables() || ranges_.empty()) return;
-  const std::lock_guard lock(mutex_);
-  if (kept_) return;
-  auto tables = std::make_shared<BackgroundTables<T>>(plan_, ranges_.front());
-  tables->build(background_, n_threads, cancellation);
-  kept_ = std::move(tables);
+  if (keeps_tables()) kept(n_threads, cancellation);
+}
+
+template <typename T>
+template <typename Add>
+void BackgroundExplainer<T>::look_up_all(const Rows& rows, int n_threads,
+                                         Cancellation& cancellation, Add&& add) {
+  RankedRows ranked(plan_.quantizer(), rows,
+                    rows_per_look_up(plan_, sizeof(T), count_rows(rows), n_threads));
+  for_ranges(n_threads, cancellation, [&](const Tables& tables) {
+    tables.look_up(ranked, n_threads, cancellation,
+                   [&](Index first, Index count, const double* phi) {
+                     for (Index i = 0; i < count; ++i) add(first + i, phi + i * plan_.n_slots());
+                   });
+  });
 }
 
 template <typename T>
 void BackgroundExplainer<T>::explain(const Rows& rows, T* out, int n_threads,
                                      Cancellation& cancellation) {
   const Index n_features = ensemble_->n_features, n_outputs = ensemble_->n_outputs;
-  const std::size_t n_slots = plan_.n_slots();
   std::fill_n(out, count_rows(rows) * n_features * n_outputs, T{0});
-  for_ranges(n_threads, cancellation, [&](const BackgroundTables<T>& tables) {
-    tables.look_up(rows, n_threads, cancellation,
-                   [&](Index first, Index count, const double* phi) {
-                     T* values = out + first * n_features * n_outputs;
-                     for (Index i = 0; i < count; ++i, phi += n_slots) {
-                       for (FeatureId f = 0; f < n_features; ++f) {
-                         for (OutputId k = 0; k < n_outputs; ++k) {
-                           *values++ += static_cast<T>(phi[plan_.slot_of_feature(f, k)]);
-                         }
-                       }
-                     }
-                   });
+  look_up_all(rows, n_threads, cancellation, [&](Index row, const double* phi) {
+    T* values = out + row * n_features * n_outputs;
+    for (FeatureId f = 0; f < n_features; ++f) {
+      for (OutputId k = 0; k < n_outputs; ++k) {
+        *values++ += static_cast<T>(phi[plan_.slot_of_feature(f, k)]);
+      }
+    }
   });
+}
+
+template <typename T>
+void BackgroundExplainer<T>::explain_interactions(const Rows& rows, const InteractionArrays<T>& out,
+                                                  int n_threads, Cancellation& cancellation) {
+  const Index n_rows = count_rows(rows), n_features = ensemble_->n_features;
+  const Index n_outputs = ensemble_->n_outputs, n_values = n_rows * n_features * n_outputs;
+  if (out.dense != nullptr) {
+    std::fill_n(out.dense, n_values * n_features, T{0});
+  } else {
+    std::fill_n(out.phi, n_values, T{0});
+    std::fill_n(out.pairs, n_rows * static_cast<Index>(plan_.pairs().size()) * n_outputs, T{0});
+  }
+  look_up_all(rows, n_threads, cancellation,
+              [&](Index row, const double* phi) { add_interactions(row, phi, out); });
+}
+
+template <typename T>
+void BackgroundExplainer<T>::add_interactions(Index row, const double* phi,
+                                              const InteractionArrays<T>& out) const {
+  const Index n_features = ensemble_->n_features, n_outputs = ensemble_->n_outputs;
+  const auto& pairs = plan_.pairs();
+  if (out.dense == nullptr) {
+    T* values = out.phi + row * n_features * n_outputs;
+    T* pair_values = out.pairs + row * static_cast<Index>(pairs.size()) * n_outputs;
+    for (OutputId k = 0; k < n_outputs; ++k) {
+      for (FeatureId f = 0; f < n_features; ++f) {
+        values[f * n_outputs + k] += static_cast<T>(phi[plan_.slot_of_feature(f, k)]);
+      }
+      for (std::size_t p = 0; p < pairs.size(); ++p) {
+        pair_values[p * n_outputs + k] += static_cast<T>(phi[plan_.slot_of_pair(p, k)]);
+      }
+    }
+    return;
+  }
+  T* dense = out.dense + row * n_features * n_features * n_outputs;
+  const auto at = [&](FeatureId i, FeatureId j, OutputId k) -> T& {
+    return dense[(i * n_features + j) * n_outputs + k];
+  };
+  std::vector<double> main(static_cast<std::size_t>(n_features));
+  for (OutputId k = 0; k < n_outputs; ++k) {
+    for (FeatureId f = 0; f < n_features; ++f) main[f] = phi[plan_.slot_of_feature(f, k)];
+    for (std::size_t p = 0; p < pairs.size(); ++p) {
+      const auto [i, j] = pairs[p];
+      const double value = phi[plan_.slot_of_pair(p, k)];
+      at(i, j, k) = at(j, i, k) += static_cast<T>(value);
+      main[i] -= value;
+      main[j] -= value;
+    }
+    for (FeatureId f = 0; f < n_features; ++f) at(f, f, k) += static_cast<T>(main[f]);
+  }
 }
 
 template <typename T>
@@ -125,7 +191,7 @@ std::vector<double> BackgroundExplainer<T>::expected_values(int n_threads,
   std::vector<double> expected = plan_.constant();
   const std::vector<double> pairwise = pairwise_expectation();
   for (std::size_t k = 0; k < expected.size(); ++k) expected[k] += pairwise[k];
-  for_ranges(n_threads, cancellation, [&](BackgroundTables<T>& tables) {
+  for_ranges(n_threads, cancellation, [&](Tables& tables) {
     for (std::size_t k = 0; k < expected.size(); ++k) expected[k] += tables.expectation()[k];
   });
   const std::lock_guard lock(mutex_);
@@ -137,18 +203,16 @@ template <typename T>
 std::vector<T> BackgroundExplainer<T>::tables() const {
   const std::lock_guard lock(mutex_);
   if (!kept_) return {};
-  std::vector<T> values(kept_->data(), kept_->data() + kept_->size());
-  return values;
+  return {kept_->data(), kept_->data() + kept_->size()};
 }
 
 template <typename T>
 void BackgroundExplainer<T>::set_tables(const T* values, std::size_t size) {
-  if (!keeps_tables() || ranges_.empty()) return;
-  auto tables = std::make_shared<BackgroundTables<T>>(plan_, ranges_.front());
-  if (tables->size() != size) {
-    throw InvalidInput("the tables have " + std::to_string(size) + " values, expected " +
-                       std::to_string(tables->size()));
+  if (!keeps_tables() || ranges_.empty() || size != plan_.table_size()) {
+    throw InvalidInput("the tables have " + std::to_string(size) +
+                       " values, which does not fit the explainer");
   }
+  auto tables = std::make_shared<Tables>(plan_, ranges_.front());
   std::copy_n(values, size, tables->data());
   const std::lock_guard lock(mutex_);
   kept_ = std::move(tables);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/background_tables.hpp"
+#include "engine/interaction_output.hpp"
 
 namespace leafshap {
 
@@ -26,11 +27,13 @@ class BackgroundExplainer {
                       Background background, const BackgroundOptions& options);
 
   const PatternPlan& plan() const { return plan_; }
-  const Background& background() const { return background_; }
   bool keeps_tables() const { return ranges_.size() <= 1; }
 
   // Interventional SHAP values; out is (n_rows, F, K), overwritten whole.
   void explain(const Rows& rows, T* out, int n_threads, Cancellation& cancellation);
+  // Their interactions, if the options asked for them; all arrays are overwritten whole.
+  void explain_interactions(const Rows& rows, const InteractionArrays<T>& out, int n_threads,
+                            Cancellation& cancellation);
 
   // Builds the tables if they are kept and are not there yet.
   void build(int n_threads, Cancellation& cancellation);
@@ -38,14 +41,24 @@ class BackgroundExplainer {
   // Mean prediction over the background, (K).
   std::vector<double> expected_values(int n_threads, Cancellation& cancellation);
 
-  // The kept tables followed by their expectation, or nothing; what set_tables takes.
+  // The kept tables as set_tables takes them, or nothing.
   std::vector<T> tables() const;
   void set_tables(const T* values, std::size_t size);
 
  private:
-  // Calls use(tables, is_first) for the tables of every range.
+  using Tables = BackgroundTables<T>;
+
+  // Calls use(tables) for every range of groups.
   template <typename Use>
   void for_ranges(int n_threads, Cancellation& cancellation, Use&& use);
+  std::shared_ptr<Tables> kept(int n_threads, Cancellation& cancellation);
+  std::shared_ptr<Tables> make(GroupRange range, RankedRows& background, int n_threads,
+                               Cancellation& cancellation) const;
+  // Calls add(row, phi) with the sums of every row and range, phi being (n_slots).
+  template <typename Add>
+  void look_up_all(const Rows& rows, int n_threads, Cancellation& cancellation, Add&& add);
+  void add_interactions(Index row, const double* phi, const InteractionArrays<T>& out) const;
+  RankedRows ranked_background() const;
   std::vector<double> pairwise_expectation() const;
 
   std::shared_ptr<const TreeEnsemble> ensemble_;
@@ -53,7 +66,7 @@ class BackgroundExplainer {
   PatternPlan plan_;
   std::vector<GroupRange> ranges_;
   mutable std::mutex mutex_;  // guards what follows
-  std::shared_ptr<BackgroundTables<T>> kept_;
+  std::shared_ptr<Tables> kept_;
   std::optional<std::vector<double>> expected_;
 };
 

@@ -8,27 +8,14 @@
 namespace leafshap {
 namespace {
 
-Index ceil_divide(Index a, Index b) { return (a + b - 1) / b; }
-
 std::int32_t walk_places(const PatternPlan& plan) { return 1 + 2 * plan.n_levels(); }
 
 std::size_t places_size(const PatternPlan& plan, Index tile_rows) {
   return static_cast<std::size_t>(pattern_scratch_places(plan.n_levels()) * tile_rows);
 }
 
-// Rows of a tile so that phi stays in the L2 cache while the tables pass by, every thread has its
-// share, and deep trees' patterns do not take hundreds of megabytes.
-Index rows_per_tile(const PatternPlan& plan, std::size_t value_bytes, Index n_rows, int n_threads) {
-  constexpr Index kPhiBytes = 512 * 1024, kPlacesBytes = 16 << 20, kMostRows = 4096;
-  const Index phi_bytes = static_cast<Index>(plan.n_slots() * value_bytes);
-  const Index places_bytes = pattern_scratch_places(plan.n_levels()) * Index{sizeof(std::uint16_t)};
-  const Index fit = std::min({kPhiBytes / phi_bytes, kPlacesBytes / places_bytes, kMostRows});
-  const Index n_tiles = ceil_divide(n_rows, std::max<Index>(fit, 1));
-  const Index balanced = ceil_divide(n_rows, ceil_divide(n_tiles, n_threads) * n_threads);
-  return ceil_divide(std::max<Index>(balanced, 1), kPatternLanes) * kPatternLanes;
-}
-
-PatternRows walk_of(const PatternPlan& plan, GroupRange range) {
+PatternRows walk_of(const PatternPlan& plan, GroupRange range, const RankedRows& ranked,
+                    const RankedRows::Chunk& chunk, Index tile, std::uint16_t* places) {
   PatternRows rows{};
   const auto steps = plan.steps_of(range.first, range.end);
   rows.steps = steps.data();
@@ -38,48 +25,24 @@ PatternRows walk_of(const PatternPlan& plan, GroupRange range) {
   rows.first_group = range.first;
   rows.end_group = range.end;
   rows.category_bits = plan.quantizer().category_bits().data();
+  rows.ranks = chunk.ranks(tile);
+  rows.tile_rows = static_cast<std::int32_t>(ranked.tile_rows());
+  rows.n_rows = static_cast<std::int32_t>(chunk.rows_of(tile));
+  rows.places = places;
   return rows;
 }
 
-// A chunk of the background as ranks, tile after tile.
-class RankedRows {
- public:
-  static constexpr Index kTile = 2048;
-
-  RankedRows(const PatternPlan& plan, const Rows& rows, Index begin, Index count, int n_threads,
-             Cancellation& cancellation)
-      : count_(count),
-        tile_rows_(std::min(kTile, ceil_divide(count, kPatternLanes) * kPatternLanes)),
-        tile_size_(plan.quantizer().n_columns() * static_cast<std::size_t>(tile_rows_)),
-        ranks_(tile_size_ * static_cast<std::size_t>(n_tiles())) {
-    parallel_blocks(n_tiles(), n_threads, cancellation, [&] {
-      return [&](Index tile, const Stop&) {
-        plan.quantizer().quantize(rows, begin + tile * tile_rows_, rows_of(tile),
-                                  static_cast<int>(tile_rows_), ranks_.data() + tile * tile_size_);
-      };
-    });
-  }
-
-  // Rows of a chunk whose ranks take some hundred megabytes.
-  static Index rows_per_chunk(const PatternPlan& plan) {
-    constexpr std::size_t kChunkValues = 128 * 1024 * 1024;
-    const std::size_t tile = plan.quantizer().n_columns() * kTile;
-    return static_cast<Index>(std::max<std::size_t>(1, kChunkValues / std::max<std::size_t>(1, tile))) *
-           kTile;
-  }
-
-  Index n_tiles() const { return ceil_divide(count_, tile_rows_); }
-  Index tile_rows() const { return tile_rows_; }
-  Index rows_of(Index tile) const { return std::min(tile_rows_, count_ - tile * tile_rows_); }
-  const std::uint16_t* ranks(Index tile) const { return ranks_.data() + tile * tile_size_; }
-
- private:
-  Index count_, tile_rows_;
-  std::size_t tile_size_;
-  AlignedBuffer<std::uint16_t> ranks_;
-};
-
 }  // namespace
+
+Index rows_per_look_up(const PatternPlan& plan, std::size_t value_bytes, Index n_rows, int n_threads) {
+  constexpr Index kPhiBytes = 512 * 1024, kPlacesBytes = 16 << 20, kMostRows = 4096;
+  const Index phi_bytes = static_cast<Index>(plan.n_slots() * value_bytes);
+  const Index places_bytes = pattern_scratch_places(plan.n_levels()) * Index{sizeof(std::uint16_t)};
+  const Index fit = std::min({kPhiBytes / phi_bytes, kPlacesBytes / places_bytes, kMostRows});
+  const Index n_tiles = ceil_divide(n_rows, std::max<Index>(fit, 1));
+  const Index balanced = ceil_divide(n_rows, ceil_divide(n_tiles, n_threads) * n_threads);
+  return ceil_divide(std::max<Index>(balanced, 1), kPatternLanes) * kPatternLanes;
+}
 
 std::vector<GroupRange> ranges_of_groups(const PatternPlan& plan, std::size_t value_bytes,
                                          std::size_t most_bytes) {
@@ -111,19 +74,19 @@ BackgroundTables<T>::BackgroundTables(const PatternPlan& plan, GroupRange range)
       expectation_(plan.ensemble().n_outputs, 0.0) {}
 
 template <typename T>
-void BackgroundTables<T>::build(const Background& background, int n_threads,
+void BackgroundTables<T>::build(const Background& background, RankedRows& ranked, int n_threads,
                                 Cancellation& cancellation) {
   if (background.weighted()) {
-    build_counted<double>(background, n_threads, cancellation);
+    build_counted<double>(background, ranked, n_threads, cancellation);
   } else {
-    build_counted<std::uint32_t>(background, n_threads, cancellation);
+    build_counted<std::uint32_t>(background, ranked, n_threads, cancellation);
   }
 }
 
 template <typename T>
 template <typename Count>
-void BackgroundTables<T>::build_counted(const Background& background, int n_threads,
-                                        Cancellation& cancellation) {
+void BackgroundTables<T>::build_counted(const Background& background, RankedRows& ranked,
+                                        int n_threads, Cancellation& cancellation) {
   const auto& groups = plan_.groups();
   const std::size_t first_count = groups[range_.first].counts;
   const std::size_t end_count =
@@ -141,25 +104,18 @@ void BackgroundTables<T>::build_counted(const Background& background, int n_thre
   };
 
   const KernelTable& table = kernels();
-  const Index chunk = RankedRows::rows_per_chunk(plan_);
-  for (Index begin = 0; begin < background.n_rows(); begin += chunk) {
-    const RankedRows ranked(plan_, background.rows(), begin,
-                            std::min(chunk, background.n_rows() - begin), n_threads, cancellation);
+  ranked.for_chunks(n_threads, cancellation, [&](const RankedRows::Chunk& chunk) {
     parallel_blocks(n_tasks, n_threads, cancellation, [&] {
       return [&, places = AlignedBuffer<std::uint16_t>(places_size(plan_, ranked.tile_rows()))](
                  Index task, const Stop& stop) mutable {
         CountArguments<Count> a{};
-        a.rows = walk_of(plan_, task_range(task));
         a.n_places = walk_places(plan_);
-        a.rows.tile_rows = static_cast<std::int32_t>(ranked.tile_rows());
-        a.rows.places = places.data();
         a.counts = counts.data();
         a.first_count = first_count;
-        for (Index tile = 0; tile < ranked.n_tiles() && !stop(); ++tile) {
-          a.rows.ranks = ranked.ranks(tile);
-          a.rows.n_rows = static_cast<std::int32_t>(ranked.rows_of(tile));
+        for (Index tile = 0; tile < chunk.n_tiles() && !stop(); ++tile) {
+          a.rows = walk_of(plan_, task_range(task), ranked, chunk, tile, places.data());
           if constexpr (std::is_same_v<Count, double>) {
-            a.weights = background.weights().data() + begin + tile * ranked.tile_rows();
+            a.weights = background.weights().data() + chunk.begin_of(tile);
             table.count_weights(a);
           } else {
             table.count_rows(a);
@@ -167,7 +123,7 @@ void BackgroundTables<T>::build_counted(const Background& background, int n_thre
         }
       };
     });
-  }
+  });
 
   // Tables, and every group's part of the expectation, which is added up in the groups' order.
   const std::size_t width = plan_.ensemble().leaf_width();
@@ -226,55 +182,48 @@ void BackgroundTables<T>::build_group(std::uint32_t index, const double* shares,
 }
 
 template <typename T>
-void BackgroundTables<T>::look_up(const Rows& rows, int n_threads, Cancellation& cancellation,
+void BackgroundTables<T>::look_up(RankedRows& ranked, int n_threads, Cancellation& cancellation,
                                   const Write& write) const {
   constexpr bool kIsFloat = std::is_same_v<T, float>;
-  const Index n_rows = std::visit([](const auto& view) { return view.n_rows; }, rows);
-  const std::size_t n_columns = plan_.quantizer().n_columns(), n_slots = plan_.n_slots();
-  const Index tile_rows = rows_per_tile(plan_, sizeof(T), n_rows, n_threads);
+  const std::size_t n_slots = plan_.n_slots();
   const KernelTable& table = kernels();
-
-  parallel_blocks(ceil_divide(n_rows, tile_rows), n_threads, cancellation, [&] {
-    const auto size = static_cast<std::size_t>(tile_rows);
-    return [&, size, ranks = AlignedBuffer<std::uint16_t>(size * n_columns),
-            places = AlignedBuffer<std::uint16_t>(places_size(plan_, tile_rows)),
-            phi = AlignedBuffer<T>(size * n_slots),
-            sums = AlignedBuffer<double>(kIsFloat ? size * n_slots : 0)](Index tile,
-                                                                         const Stop& stop) mutable {
-      const Index begin = tile * tile_rows, count = std::min(tile_rows, n_rows - begin);
-      plan_.quantizer().quantize(rows, begin, count, static_cast<int>(tile_rows), ranks.data());
-      phi.clear();
-      sums.clear();
-      LookUpArguments<T> a{};
-      a.n_places = walk_places(plan_);
-      a.tables = tables_.data();
-      a.first_table = plan_.groups()[range_.first].table;
-      a.slots = plan_.group_slots().data();
-      a.scattered = plan_.scattered();
-      a.phi = phi.data();
-      a.phi_sums = sums.data();
-      a.n_slots = n_slots;
-      // some groups after the other, so that a long block can be stopped
-      constexpr std::uint32_t kGroupsPerCall = 1024;
-      for (std::uint32_t first = range_.first; first < range_.end; first += kGroupsPerCall) {
-        a.rows = walk_of(plan_, {first, std::min(first + kGroupsPerCall, range_.end)});
-        a.rows.ranks = ranks.data();
-        a.rows.tile_rows = static_cast<std::int32_t>(tile_rows);
-        a.rows.n_rows = static_cast<std::int32_t>(count);
-        a.rows.places = places.data();
-        if constexpr (kIsFloat) {
-          table.look_up_float(a);
-        } else {
-          table.look_up_double(a);
+  ranked.for_chunks(n_threads, cancellation, [&](const RankedRows::Chunk& chunk) {
+    parallel_blocks(chunk.n_tiles(), n_threads, cancellation, [&] {
+      const auto size = static_cast<std::size_t>(ranked.tile_rows()) * n_slots;
+      return [&, places = AlignedBuffer<std::uint16_t>(places_size(plan_, ranked.tile_rows())),
+              phi = AlignedBuffer<T>(size),
+              sums = AlignedBuffer<double>(kIsFloat ? size : 0)](Index tile,
+                                                                 const Stop& stop) mutable {
+        phi.clear();
+        sums.clear();
+        LookUpArguments<T> a{};
+        a.n_places = walk_places(plan_);
+        a.tables = tables_.data();
+        a.first_table = plan_.groups()[range_.first].table;
+        a.slots = plan_.group_slots().data();
+        a.scattered = plan_.scattered();
+        a.phi = phi.data();
+        a.phi_sums = sums.data();
+        a.n_slots = n_slots;
+        // some groups after the other, so that a long tile can be stopped
+        constexpr std::uint32_t kGroupsPerCall = 1024;
+        for (std::uint32_t first = range_.first; first < range_.end; first += kGroupsPerCall) {
+          const GroupRange groups{first, std::min(first + kGroupsPerCall, range_.end)};
+          a.rows = walk_of(plan_, groups, ranked, chunk, tile, places.data());
+          if constexpr (kIsFloat) {
+            table.look_up_float(a);
+          } else {
+            table.look_up_double(a);
+          }
+          if (stop()) return;
         }
-        if (stop()) return;
-      }
-      if constexpr (kIsFloat) {
-        write(begin, count, sums.data());
-      } else {
-        write(begin, count, phi.data());
-      }
-    };
+        if constexpr (kIsFloat) {
+          write(chunk.begin_of(tile), chunk.rows_of(tile), sums.data());
+        } else {
+          write(chunk.begin_of(tile), chunk.rows_of(tile), phi.data());
+        }
+      };
+    });
   });
 }
 

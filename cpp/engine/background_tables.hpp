@@ -7,6 +7,7 @@
 #include "engine/aligned.hpp"
 #include "engine/background.hpp"
 #include "engine/parallel.hpp"
+#include "engine/ranked_rows.hpp"
 #include "plan/pattern_plan.hpp"
 
 namespace leafshap {
@@ -20,6 +21,14 @@ struct GroupRange {
 std::vector<GroupRange> ranges_of_groups(const PatternPlan& plan, std::size_t value_bytes,
                                          std::size_t most_bytes);
 
+// Rows of a tile of counted background rows.
+inline constexpr Index kBackgroundTile = 2048;
+
+// Rows of a tile of explained rows, so that phi stays in the L2 cache while the tables pass by, every
+// thread has its share, and deep trees' patterns do not take hundreds of megabytes.
+Index rows_per_look_up(const PatternPlan& plan, std::size_t value_bytes, Index n_rows,
+                       int n_threads);
+
 template <typename T>
 class BackgroundTables {
  public:
@@ -27,11 +36,12 @@ class BackgroundTables {
   BackgroundTables(const PatternPlan& plan, GroupRange range);
 
   // Counts the background's patterns and computes the tables.
-  void build(const Background& background, int n_threads, Cancellation& cancellation);
+  void build(const Background& background, RankedRows& ranked, int n_threads,
+             Cancellation& cancellation);
 
   // Called for every tile of rows, from several threads: phi is (count, n_slots).
   using Write = std::function<void(Index first, Index count, const double* phi)>;
-  void look_up(const Rows& rows, int n_threads, Cancellation& cancellation,
+  void look_up(RankedRows& ranked, int n_threads, Cancellation& cancellation,
                const Write& write) const;
 
   T* data() { return tables_.data(); }
@@ -41,7 +51,8 @@ class BackgroundTables {
 
  private:
   template <typename Count>
-  void build_counted(const Background& background, int n_threads, Cancellation& cancellation);
+  void build_counted(const Background& background, RankedRows& ranked, int n_threads,
+                     Cancellation& cancellation);
   void build_group(std::uint32_t index, const double* shares, double* scratch,
                    double* expectation);
 
