@@ -7,6 +7,7 @@ namespace leafshap {
 
 void bind_ensemble(pybind11::module_& module);
 void bind_background(pybind11::module_& module);
+void bind_pairwise(pybind11::module_& module);
 void bind_plan(pybind11::module_& module);
 void bind_runtime(pybind11::module_& module);
 

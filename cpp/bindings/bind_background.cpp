@@ -11,13 +11,6 @@
 namespace leafshap {
 namespace {
 
-std::vector<double> weights_of(const py::object& weights) {
-  if (weights.is_none()) return {};
-  const auto array = py::array_t<double>::ensure(weights);
-  if (!array || array.ndim() != 1) throw InvalidInput("weights must be a 1-D array of numbers");
-  return {array.data(), array.data() + array.shape(0)};
-}
-
 // The explainer of one precision, chosen at run time.
 class PyBackgroundPlan {
  public:
@@ -26,7 +19,9 @@ class PyBackgroundPlan {
                    const std::string& method, std::size_t memory_limit) {
     const auto& ensemble = handle.ensemble;
     n_trees = checked_trees(*ensemble, n_trees);
-    Background background(rows_of(rows, ensemble->n_features), weights_of(weights));
+    const Rows view = rows_of(rows, ensemble->n_features, "background");
+    if (rows.shape(0) == 0) throw InvalidInput("background has no rows");
+    Background background(view, weights_of(weights, rows.shape(0)));
     const BackgroundOptions options{pattern_method(method), interactions, memory_limit};
     const py::gil_scoped_release released;
     if (dtype == "float64") {
@@ -42,16 +37,79 @@ class PyBackgroundPlan {
 
   // WARNING: releases the GIL.
   void shap_values(const py::array& x, py::array out, int n_threads) const {
-    check_threads(n_threads);
+    visit(x, n_threads, [&](auto& explainer, const Rows& rows, const TreeEnsemble& e) {
+      auto* values = values_of<ValueOf<decltype(explainer)>>(
+          out, "out", {x.shape(0), e.n_features, e.n_outputs});
+      run_released([&](Cancellation& cancellation) {
+        explainer.explain(rows, values, n_threads, cancellation);
+      });
+    });
+  }
+
+  // WARNING: releases the GIL.
+  void interaction_values(const py::array& x, py::array out, int n_threads) const {
+    check_interactions();
+    visit(x, n_threads, [&](auto& explainer, const Rows& rows, const TreeEnsemble& e) {
+      auto* values = values_of<ValueOf<decltype(explainer)>>(
+          out, "out", {x.shape(0), e.n_features, e.n_features, e.n_outputs});
+      run_released([&](Cancellation& cancellation) {
+        explainer.explain_interactions(rows, {.dense = values}, n_threads, cancellation);
+      });
+    });
+  }
+
+  // WARNING: releases the GIL.
+  void interaction_pairs(const py::array& x, py::array pairs_out, py::array phi_out,
+                         int n_threads) const {
+    check_interactions();
+    visit(x, n_threads, [&](auto& explainer, const Rows& rows, const TreeEnsemble& e) {
+      using T = ValueOf<decltype(explainer)>;
+      const auto n_pairs = static_cast<Index>(explainer.plan().pairs().size());
+      auto* pairs = values_of<T>(pairs_out, "pairs_out", {x.shape(0), n_pairs, e.n_outputs});
+      auto* phi = values_of<T>(phi_out, "phi_out", {x.shape(0), e.n_features, e.n_outputs});
+      run_released([&](Cancellation& cancellation) {
+        explainer.explain_interactions(rows, {.pairs = pairs, .phi = phi}, n_threads, cancellation);
+      });
+    });
+  }
+
+  py::array_t<std::int32_t> pairs() const {
+    check_interactions();
+    return std::visit(
+        [](const auto& explainer) { return array_of_pairs(explainer->plan().pairs()); },
+        explainer_);
+  }
+
+  // (tables, expected values) for set_tables, or None if there are none to keep.
+  py::object get_tables() const {
+    return std::visit(
+        [](const auto& explainer) -> py::object {
+          using T = ValueOf<decltype(*explainer)>;
+          const std::vector<T> tables = explainer->tables();
+          if (tables.empty()) return py::none();
+          std::vector<double> expected;
+          run_released([&](Cancellation& cancellation) {
+            expected = explainer->expected_values(1, cancellation);
+          });
+          return py::make_tuple(
+              py::array_t<T>(static_cast<py::ssize_t>(tables.size()), tables.data()),
+              py::array_t<double>(static_cast<py::ssize_t>(expected.size()), expected.data()));
+        },
+        explainer_);
+  }
+
+  void set_tables(const py::tuple& state) const {
+    if (state.size() != 2) throw InvalidInput("tables must be what get_tables returned");
     std::visit(
         [&](const auto& explainer) {
-          using T = typename std::decay_t<decltype(*explainer)>::Value;
-          const TreeEnsemble& e = explainer->plan().ensemble();
-          const Rows rows = rows_of(x, e.n_features);
-          T* values = output<T>(out, {x.shape(0), e.n_features, e.n_outputs});
-          run_released([&](Cancellation& cancellation) {
-            explainer->explain(rows, values, n_threads, cancellation);
-          });
+          using T = ValueOf<decltype(*explainer)>;
+          const py::object tables = state[0];
+          if (!py::isinstance<py::array_t<T>>(tables)) {
+            throw InvalidInput("tables must be an array of the plan's dtype");
+          }
+          const auto values = py::array_t<T, py::array::c_style>::ensure(tables);
+          explainer->set_tables(values.data(), static_cast<std::size_t>(values.size()),
+                                numbers_of(state[1], "expected values"));
         },
         explainer_);
   }
@@ -104,14 +162,29 @@ class PyBackgroundPlan {
   }
 
  private:
-  // The address of a caller's array that has this shape and T.
-  template <typename T>
-  static T* output(py::array& out, const std::vector<Index>& shape) {
-    if (!py::isinstance<py::array_t<T>>(out) || !(out.flags() & py::array::c_style) ||
-        !std::equal(shape.begin(), shape.end(), out.shape(), out.shape() + out.ndim())) {
-      throw InvalidInput("out must be a C-contiguous array of the plan's dtype and result's shape");
-    }
-    return static_cast<T*>(out.mutable_data());
+  template <typename Explainer>
+  using ValueOf = typename std::decay_t<Explainer>::Value;
+
+  void check_interactions() const {
+    std::visit(
+        [](const auto& explainer) {
+          if (!explainer->plan().interactions()) {
+            throw InvalidInput("the plan was made without interactions");
+          }
+        },
+        explainer_);
+  }
+
+  // Calls work(explainer, rows, ensemble) with the explainer of the chosen precision.
+  template <typename Work>
+  void visit(const py::array& x, int n_threads, Work&& work) const {
+    check_threads(n_threads);
+    std::visit(
+        [&](const auto& explainer) {
+          const TreeEnsemble& e = explainer->plan().ensemble();
+          work(*explainer, rows_of(x, e.n_features), e);
+        },
+        explainer_);
   }
 
   std::variant<std::unique_ptr<BackgroundExplainer<double>>,
@@ -130,6 +203,13 @@ void bind_background(py::module_& module) {
            py::arg("memory_limit") = std::size_t{1} << 30)
       .def("shap_values", &PyBackgroundPlan::shap_values, py::arg("X"), py::arg("out"),
            py::arg("n_threads"))
+      .def("interaction_values", &PyBackgroundPlan::interaction_values, py::arg("X"),
+           py::arg("out"), py::arg("n_threads"))
+      .def("interaction_pairs", &PyBackgroundPlan::interaction_pairs, py::arg("X"),
+           py::arg("pairs_out"), py::arg("phi_out"), py::arg("n_threads"))
+      .def_property_readonly("pairs", &PyBackgroundPlan::pairs)
+      .def("get_tables", &PyBackgroundPlan::get_tables)
+      .def("set_tables", &PyBackgroundPlan::set_tables, py::arg("state"))
       .def("build", &PyBackgroundPlan::build, py::arg("n_threads"))
       .def("expected_values", &PyBackgroundPlan::expected_values, py::arg("n_threads"))
       .def_property_readonly("summary", &PyBackgroundPlan::summary);

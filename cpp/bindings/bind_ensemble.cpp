@@ -4,6 +4,7 @@
 #include "bindings/bind.hpp"
 #include "bindings/ensemble_handle.hpp"
 #include "bindings/numpy.hpp"
+#include "engine/cover_engine.hpp"
 #include "engine/tree_engine.hpp"
 #include "ir/builder.hpp"
 #include "ir/statistics.hpp"
@@ -152,6 +153,21 @@ py::array_t<double> predict_rows(const EnsembleHandle& handle, const py::array& 
   return out;
 }
 
+// WARNING: releases the GIL.
+EnsembleHandle recounted(const EnsembleHandle& handle, const py::array& x,
+                         const py::object& weights, int n_threads) {
+  const TreeEnsemble& e = *handle.ensemble;
+  const Rows rows = rows_of(x, e.n_features);
+  if (x.shape(0) == 0) throw InvalidInput("X has no rows to count");
+  const std::vector<double> checked = weights_of(weights, x.shape(0));
+  check_threads(n_threads);
+  EnsembleHandle counted;
+  run_released([&](Cancellation& cancellation) {
+    counted.ensemble = recount_cover(e, rows, checked, n_threads, cancellation);
+  });
+  return counted;
+}
+
 py::array_t<double> expected(const EnsembleHandle& handle, Index n_trees) {
   const TreeEnsemble& e = *handle.ensemble;
   if (!e.has_cover) throw Unsupported("the model carries no cover, so it has no expectation");
@@ -166,6 +182,7 @@ void bind_ensemble(py::module_& module) {
       .def("to_arrays", &to_arrays)
       .def("predict", &predict_rows, py::arg("X"), py::arg("n_trees") = -1,
            py::arg("n_threads") = 1)
+      .def("recount_cover", &recounted, py::arg("X"), py::arg("weights"), py::arg("n_threads"))
       .def("expected_values", &expected, py::arg("n_trees") = -1)
       .def_property_readonly("n_trees",
                              [](const EnsembleHandle& h) { return h.ensemble->n_trees(); })

@@ -1,5 +1,3 @@
-#include <algorithm>
-#include <initializer_list>
 #include <memory>
 #include <mutex>
 #include <variant>
@@ -56,7 +54,7 @@ class PyPathPlan {
   void shap_values(const py::array& x, py::array out, int n_threads) const {
     check_threads(n_threads);
     visit(x, [&](const auto& plan, const Rows& rows) {
-      auto* values = values_of(plan, out, "out", {x.shape(0), n_features(), n_outputs()});
+      auto* values = values_of<typename std::decay_t<decltype(plan)>::Value>(out, "out", {x.shape(0), n_features(), n_outputs()});
       run_released([&](Cancellation& cancellation) {
         explain(plan.path, rows, values, n_threads, cancellation);
       });
@@ -67,7 +65,7 @@ class PyPathPlan {
   void approximate(const py::array& x, py::array out, int n_threads) const {
     check_threads(n_threads);
     visit(x, [&](const auto& plan, const Rows& rows) {
-      auto* values = values_of(plan, out, "out", {x.shape(0), n_features(), n_outputs()});
+      auto* values = values_of<typename std::decay_t<decltype(plan)>::Value>(out, "out", {x.shape(0), n_features(), n_outputs()});
       run_released([&](Cancellation& cancellation) {
         explain_saabas(ensemble(), plan.path.n_trees(), rows, values, n_threads, cancellation);
       });
@@ -79,7 +77,7 @@ class PyPathPlan {
     check_threads(n_threads);
     visit(x, [&](const auto& plan, const Rows& rows) {
       auto* values =
-          values_of(plan, out, "out", {x.shape(0), n_features(), n_features(), n_outputs()});
+          values_of<typename std::decay_t<decltype(plan)>::Value>(out, "out", {x.shape(0), n_features(), n_features(), n_outputs()});
       run_released([&](Cancellation& cancellation) {
         explain_interactions(plan.interactions(), rows, {.dense = values}, n_threads, cancellation);
       });
@@ -92,8 +90,8 @@ class PyPathPlan {
     check_threads(n_threads);
     visit(x, [&](const auto& plan, const Rows& rows) {
       const auto n_pairs = static_cast<Index>(feature_pairs(plan).size());
-      auto* pairs = values_of(plan, pairs_out, "pairs_out", {x.shape(0), n_pairs, n_outputs()});
-      auto* phi = values_of(plan, phi_out, "phi_out", {x.shape(0), n_features(), n_outputs()});
+      auto* pairs = values_of<typename std::decay_t<decltype(plan)>::Value>(pairs_out, "pairs_out", {x.shape(0), n_pairs, n_outputs()});
+      auto* phi = values_of<typename std::decay_t<decltype(plan)>::Value>(phi_out, "phi_out", {x.shape(0), n_features(), n_outputs()});
       run_released([&](Cancellation& cancellation) {
         explain_interactions(plan.interactions(), rows, {.pairs = pairs, .phi = phi}, n_threads,
                              cancellation);
@@ -105,14 +103,7 @@ class PyPathPlan {
   py::array_t<std::int32_t> pairs() const {
     return std::visit(
         [](const auto& plan) {
-          const std::vector<FeaturePair>& pairs = feature_pairs(*plan);
-          py::array_t<std::int32_t> out({static_cast<py::ssize_t>(pairs.size()), py::ssize_t{2}});
-          std::int32_t* place = out.mutable_data();
-          for (const auto& [first, second] : pairs) {
-            *place++ = first;
-            *place++ = second;
-          }
-          return out;
+          return array_of_pairs(feature_pairs(*plan));
         },
         plan_);
   }
@@ -149,20 +140,6 @@ class PyPathPlan {
   void visit(const py::array& x, Work&& work) const {
     const Rows rows = rows_of(x, n_features());
     std::visit([&](const auto& plan) { work(*plan, rows); }, plan_);
-  }
-
-  // The memory of an array that is to be filled.
-  template <typename T>
-  static T* values_of(const PlanOf<T>&, py::array& out, const char* name,
-                      std::initializer_list<Index> shape) {
-    if (!py::isinstance<py::array_t<T>>(out) || !(out.flags() & py::array::c_style) ||
-        !std::equal(shape.begin(), shape.end(), out.shape(), out.shape() + out.ndim())) {
-      std::string sizes;
-      for (const Index size : shape) sizes += (sizes.empty() ? "" : ", ") + std::to_string(size);
-      throw InvalidInput(std::string(name) + " must be a C-contiguous array (" + sizes +
-                         ") of the plan's dtype");
-    }
-    return static_cast<T*>(out.mutable_data());
   }
 
   std::variant<std::unique_ptr<PlanOf<double>>, std::unique_ptr<PlanOf<float>>> plan_;

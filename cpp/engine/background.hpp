@@ -11,8 +11,7 @@ namespace leafshap {
 // A copy of the caller's rows, so that it may change them.
 class Background {
  public:
-  // No weights: all rows count the same. Throws InvalidInput if a weight is negative or not finite,
-  // or if all are zero.
+  // At least one row. Weights are finite, not negative and not all 0; none: all rows count the same.
   Background(const Rows& rows, std::vector<double> weights);
 
   Rows rows() const;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/pairwise_engine.hpp"
 #include "error.hpp"
 #include "ir/predict.hpp"
 
@@ -29,12 +30,22 @@ BackgroundExplainer<T>::BackgroundExplainer(std::shared_ptr<const TreeEnsemble> 
       background_(std::move(background)),
       plan_(ensemble_, n_trees,
             PatternOptions{options.method, background_.n_rows(), options.interactions, sizeof(T)}),
-      ranges_(choose_ranges(plan_, sizeof(T), options.memory_limit)) {}
+      ranges_(choose_ranges(plan_, sizeof(T), options.memory_limit)) {
+  if (plan_.n_pairwise_leaves() == 0) return;
+  if (options.interactions) {
+    throw Unsupported("interaction values against background data need paths with at most " +
+                      std::to_string(kMostPatternBits) +
+                      " different features; this model has longer ones (path-dependent interaction "
+                      "values have no such limit)");
+  }
+  pairwise_ = std::make_unique<PairwisePlan<T>>(ensemble_, n_trees, background_.rows(),
+                                                background_.weights(), plan_.pairwise_leaves());
+}
 
 template <typename T>
 RankedRows BackgroundExplainer<T>::ranked_background() const {
   const Index tile_rows =
-      std::min(kBackgroundTile, ceil_divide(background_.n_rows(), kPatternLanes) * kPatternLanes);
+      std::min(kCountedTile, ceil_divide(background_.n_rows(), kPatternLanes) * kPatternLanes);
   return RankedRows(plan_.quantizer(), background_.rows(), tile_rows);
 }
 
@@ -103,6 +114,7 @@ void BackgroundExplainer<T>::explain(const Rows& rows, T* out, int n_threads,
       }
     }
   });
+  if (pairwise_) explain_pairwise(*pairwise_, rows, {}, out, true, n_threads, cancellation);
 }
 
 template <typename T>
@@ -207,8 +219,10 @@ std::vector<T> BackgroundExplainer<T>::tables() const {
 }
 
 template <typename T>
-void BackgroundExplainer<T>::set_tables(const T* values, std::size_t size) {
-  if (!keeps_tables() || ranges_.empty() || size != plan_.table_size()) {
+void BackgroundExplainer<T>::set_tables(const T* values, std::size_t size,
+                                        const std::vector<double>& expected) {
+  if (!keeps_tables() || ranges_.empty() || size != plan_.table_size() ||
+      expected.size() != static_cast<std::size_t>(ensemble_->n_outputs)) {
     throw InvalidInput("the tables have " + std::to_string(size) +
                        " values, which does not fit the explainer");
   }
@@ -216,6 +230,7 @@ void BackgroundExplainer<T>::set_tables(const T* values, std::size_t size) {
   std::copy_n(values, size, tables->data());
   const std::lock_guard lock(mutex_);
   kept_ = std::move(tables);
+  expected_ = expected;
 }
 
 template class BackgroundExplainer<float>;

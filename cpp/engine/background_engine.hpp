@@ -9,6 +9,7 @@
 
 #include "engine/background_tables.hpp"
 #include "engine/interaction_output.hpp"
+#include "plan/pairwise_plan.hpp"
 
 namespace leafshap {
 
@@ -41,9 +42,9 @@ class BackgroundExplainer {
   // Mean prediction over the background, (K).
   std::vector<double> expected_values(int n_threads, Cancellation& cancellation);
 
-  // The kept tables as set_tables takes them, or nothing.
+  // The kept tables, or nothing; set_tables takes them with the expected values.
   std::vector<T> tables() const;
-  void set_tables(const T* values, std::size_t size);
+  void set_tables(const T* values, std::size_t size, const std::vector<double>& expected);
 
  private:
   using Tables = BackgroundTables<T>;
@@ -65,6 +66,7 @@ class BackgroundExplainer {
   Background background_;
   PatternPlan plan_;
   std::vector<GroupRange> ranges_;
+  std::unique_ptr<PairwisePlan<T>> pairwise_;  // of the leaves that no table explains
   mutable std::mutex mutex_;  // guards what follows
   std::shared_ptr<Tables> kept_;
   std::optional<std::vector<double>> expected_;

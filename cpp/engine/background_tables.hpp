@@ -22,7 +22,7 @@ std::vector<GroupRange> ranges_of_groups(const PatternPlan& plan, std::size_t va
                                          std::size_t most_bytes);
 
 // Rows of a tile of counted background rows.
-inline constexpr Index kBackgroundTile = 2048;
+inline constexpr Index kCountedTile = 2048;
 
 // Rows of a tile of explained rows, so that phi stays in the L2 cache while the tables pass by, every
 // thread has its share, and deep trees' patterns do not take hundreds of megabytes.

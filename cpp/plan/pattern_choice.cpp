@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "error.hpp"
@@ -62,6 +63,7 @@ class Costs {
 
   // A leaf that the share `reach` of all pairs of rows can reach by mixing their features.
   double pairwise(double reach) const {
+    if (job_.interactions) return std::numeric_limits<double>::infinity();  // it has none
     constexpr double kLanes = 16;
     return n_rows_ * n_background_ * std::min(1.0, kLanes * reach) / kLanes * 25 + n_rows_ * 5;
   }
