@@ -7,6 +7,9 @@ import numpy.typing as npt
 
 # (n, n_features), C-contiguous
 _Rows: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.float64]
+# of a plan's dtype, C-contiguous
+_Values: TypeAlias = npt.NDArray[np.floating[Any]]
+_Weights: TypeAlias = npt.NDArray[np.float64]  # (m,)
 
 @final
 class Ensemble:
@@ -18,6 +21,7 @@ class Ensemble:
         self, X: _Rows, n_trees: int = -1, n_threads: int = 1
     ) -> npt.NDArray[np.float64]: ...  # (n, n_outputs)
     def expected_values(self, n_trees: int = -1) -> npt.NDArray[np.float64]: ...  # (n_outputs,)
+    def recount_cover(self, X: _Rows, weights: _Weights | None, n_threads: int) -> Ensemble: ...
     @property
     def n_trees(self) -> int: ...
     @property
@@ -40,12 +44,71 @@ class PathPlan:
     """What the path-dependent kernel needs of an ensemble, for one dtype."""
 
     def __init__(self, ensemble: Ensemble, dtype: str, n_trees: int = -1) -> None: ...
-    def shap_values(self, X: _Rows, out: npt.NDArray[np.floating[Any]], n_threads: int) -> None: ...
-    def approximate(self, X: _Rows, out: npt.NDArray[np.floating[Any]], n_threads: int) -> None: ...
+    def shap_values(self, X: _Rows, out: _Values, n_threads: int) -> None: ...
+    def approximate(self, X: _Rows, out: _Values, n_threads: int) -> None: ...
+    def interaction_values(self, X: _Rows, out: _Values, n_threads: int) -> None: ...
+    def interaction_pairs(
+        self, X: _Rows, pairs_out: _Values, phi_out: _Values, n_threads: int
+    ) -> None: ...
     @property
     def expected_values(self) -> npt.NDArray[np.float64]: ...  # (n_outputs,)
     @property
     def max_points(self) -> int: ...
+    @property
+    def pairs(self) -> npt.NDArray[np.int32]: ...  # (P, 2), i < j, sorted
+
+@final
+class BackgroundPlan:
+    """What the interventional kernels need of an ensemble and its background, for one dtype."""
+
+    def __init__(
+        self,
+        ensemble: Ensemble,
+        dtype: str,
+        background: _Rows,
+        weights: _Weights | None,
+        n_trees: int = -1,
+        interactions: bool = False,
+        method: str = "auto",
+        memory_limit: int = 1073741824,
+    ) -> None: ...
+    def build(self, n_threads: int) -> None: ...
+    def shap_values(self, X: _Rows, out: _Values, n_threads: int) -> None: ...
+    def interaction_values(self, X: _Rows, out: _Values, n_threads: int) -> None: ...
+    def interaction_pairs(
+        self, X: _Rows, pairs_out: _Values, phi_out: _Values, n_threads: int
+    ) -> None: ...
+    def get_tables(self) -> npt.NDArray[Any] | None: ...
+    def set_tables(self, tables: npt.NDArray[Any]) -> None: ...
+    @property
+    def expected_values(self) -> npt.NDArray[np.float64]: ...  # (n_outputs,)
+    @property
+    def pairs(self) -> npt.NDArray[np.int32]: ...  # (P, 2), i < j, sorted
+    @property
+    def summary(self) -> dict[str, Any]: ...
+
+@final
+class PairwisePlan:
+    """Interventional values of a function of the margin: every row with every background row."""
+
+    def __init__(
+        self,
+        ensemble: Ensemble,
+        dtype: str,
+        background: _Rows,
+        weights: _Weights | None,
+        n_trees: int = -1,
+    ) -> None: ...
+    def shap_values(
+        self,
+        X: _Rows,
+        out: _Values,
+        n_threads: int,
+        output: str = "raw",
+        y: npt.NDArray[np.float64] | None = None,
+    ) -> None: ...
+    @property
+    def expected_values(self) -> npt.NDArray[np.float64]: ...  # (n_outputs,), of the margin
 
 __version__: str
 

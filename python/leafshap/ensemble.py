@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leafshap import _core, converters
+from leafshap.background import read_background
 from leafshap.converters.arrays import EnsembleArrays
 from leafshap.errors import InvalidInputError, InvalidModelError
 from leafshap.inputs import InputRows, InputSchema
@@ -252,6 +253,38 @@ class TreeEnsemble:
             If the model carries no cover.
         """
         return self._core.expected_values(self.count_trees(tree_limit))
+
+    def recount_cover(self, data: Any, sample_weight: Any = None, n_jobs: int = -1) -> TreeEnsemble:
+        """Make the same ensemble with the cover that `data` gives.
+
+        A node's cover becomes the number (or summed weight) of the rows that reach it; the children
+        of a node that none reaches count alike. Needs no cover in the model.
+
+        Parameters
+        ----------
+        data : array, table or sparse matrix, shape (m, n_features)
+            Rows to count, or a pair (rows, weights).
+        sample_weight : array-like, shape (m,), optional
+            Weights of the rows; their sum does not matter.
+        n_jobs : int, default -1
+            Threads; -1 uses all the cores this process may use.
+
+        Returns
+        -------
+        TreeEnsemble
+
+        Raises
+        ------
+        InvalidInputError
+            If the rows or weights do not fit.
+        """
+        background = read_background(data, sample_weight, self._schema)
+        other = type(self).__new__(type(self))
+        other._core = self._core.recount_cover(
+            background.rows, background.weights, count_threads(n_jobs)
+        )
+        other._meta, other._schema = self._meta, self._schema
+        return other
 
     def to_arrays(self) -> EnsembleArrays:
         """Return the ensemble as plain arrays (copies)."""

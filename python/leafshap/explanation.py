@@ -27,7 +27,7 @@ class Explanation:
         phi, of shape (n, F), or (n, F, K) with several outputs; interaction values have the F axis
         twice. Without the row axis for a single row.
     base_values : ndarray of float64
-        What the values add up from, shape (n,) or (n, K); () or (K,) for a single row.
+        What the values of a row add up from, shape (n,) or (n, K); () or (K,) for a single row.
     data : array, table or sparse matrix, optional
         The explained rows in the container they were given in.
     feature_names, output_names : list of str, optional
@@ -72,19 +72,7 @@ class Explanation:
     def __getitem__(self, key: Any) -> Explanation:
         if self.single_row:
             raise TypeError("an explanation of a single row cannot be sliced: use .values")
-        if isinstance(key, tuple):
-            raise TypeError("only rows can be selected: use .values for features and outputs")
-        if not isinstance(key, slice):
-            key = np.asarray(key)
-            if key.size == 0:
-                key = key.astype(np.intp)
-            if key.dtype.kind not in "biu" or key.ndim > 1:
-                raise TypeError("rows are selected by an integer, a slice, a mask or integers")
-            if key.dtype.kind == "b" and key.shape != (len(self),):
-                raise IndexError(f"a mask needs one entry for each of the {len(self)} rows")
-            key = np.flatnonzero(key) if key.dtype.kind == "b" else key
-        single = isinstance(key, np.ndarray) and key.ndim == 0
-        rows = int(key) if single else key
+        rows, single = select_rows(key, len(self))
         errors = self.standard_errors
         return replace(
             self,
@@ -134,6 +122,32 @@ class Explanation:
             f"<Explanation: {rows}, {n_features} features{several}, {kind}, {self.values.dtype}, "
             f"values of shape {self.shape}>"
         )
+
+
+def select_rows(key: Any, n_rows: int) -> tuple[Any, bool]:
+    """Turn what stands in ``[...]`` into an index of rows, and tell whether it is one row.
+
+    Raises
+    ------
+    TypeError
+        If it does not select rows.
+    IndexError
+        If it is a mask of another length.
+    """
+    if isinstance(key, tuple):
+        raise TypeError("only rows can be selected: use .values for features and outputs")
+    if isinstance(key, slice):
+        return key, False
+    key = np.asarray(key)
+    if key.size == 0:
+        key = key.astype(np.intp)
+    if key.dtype.kind not in "biu" or key.ndim > 1:
+        raise TypeError("rows are selected by an integer, a slice, a mask or integers")
+    if key.dtype.kind == "b" and key.shape != (n_rows,):
+        raise IndexError(f"a mask needs one entry for each of the {n_rows} rows")
+    if key.ndim == 0:
+        return int(key), True
+    return np.flatnonzero(key) if key.dtype.kind == "b" else key, False
 
 
 def _displayed(data: Any) -> npt.NDArray[Any] | None:

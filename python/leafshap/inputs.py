@@ -198,10 +198,11 @@ def _as_array(X: Any) -> npt.NDArray[Any]:
     try:
         array: npt.NDArray[Any] = X if isinstance(X, np.ma.MaskedArray) else np.asarray(X)
     except ValueError as error:  # rows of different lengths
-        raise InvalidInputError(f"cannot read X as a matrix: {error}") from error
+        raise InvalidInputError(f"cannot read it as a matrix: {error}") from error
     if array.ndim not in (1, 2):
         raise InvalidInputError(
-            f"X must have 2 dimensions (rows, features), or 1 for a single row; it has {array.ndim}"
+            "expected 2 dimensions (rows, features), or 1 for a single row; "
+            f"found {array.ndim} dimensions"
         )
     if array.dtype.kind not in "biufO":
         raise InvalidInputError(
@@ -241,7 +242,7 @@ def check_columns(n_columns: int, column_names: list[str] | None, schema: InputS
     """
     if n_columns != schema.n_features:
         raise InvalidInputError(
-            f"X has {n_columns} columns, the model has {schema.n_features} features"
+            f"{n_columns} columns were given, the model has {schema.n_features} features"
         )
     if column_names is None or schema.feature_names is None:
         return
@@ -253,13 +254,13 @@ def check_columns(n_columns: int, column_names: list[str] | None, schema: InputS
     first = f"column {j} is {column_names[j]!r}, the model's is {schema.feature_names[j]!r}"
     if sorted(found) == sorted(wanted):
         raise InvalidInputError(
-            f"the columns of X are the model's in another order: {first}; reorder them first, "
+            f"the columns are the model's in another order: {first}; reorder them first, "
             "for example X = X[explainer.model.feature_names]"
         )
     for names in (found, wanted):
         if all(_is_default_name(name, i) for i, name in enumerate(names)):
             return
-    raise InvalidInputError(f"the columns of X are not the model's: {first}")
+    raise InvalidInputError(f"the columns are not the model's: {first}")
 
 
 class InputRows:
@@ -311,6 +312,13 @@ class InputRows:
             rows = source.read(start, stop, 1)
             self._check_values(rows, start, 1)
             yield start, stop, self._encode(rows)
+
+    def matrix(self) -> FloatArray:
+        """Read all rows, as the core wants them, into one new matrix."""
+        out: FloatArray = np.empty((self.n_rows, self._source.n_columns), self._source.dtype)
+        for start, stop, rows in self.blocks():
+            out[start:stop] = rows
+        return out
 
     def dense(self, start: int, stop: int, step: int) -> FloatArray:
         """Rows ``[start:stop:step]``, numeric category values as given (not encoded)."""

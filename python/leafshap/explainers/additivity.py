@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from leafshap import converters
 from leafshap.errors import AdditivityError, InvalidInputError
+from leafshap.explainers.outputs import Output
 
 if TYPE_CHECKING:
     from leafshap.ensemble import TreeEnsemble
@@ -46,7 +47,7 @@ def validate_which(which: CheckAdditivity) -> None:
 
 
 class AdditivityCheck:
-    """Compares explanations of one model with the model's own raw predictions.
+    """Compares explanations of one model with the model's own predictions.
 
     Parameters
     ----------
@@ -55,11 +56,14 @@ class AdditivityCheck:
         predictor is used then.
     ensemble : TreeEnsemble
         The converted model.
+    output : Output
+        What is explained of the raw prediction.
     """
 
-    def __init__(self, model: object, ensemble: TreeEnsemble) -> None:
+    def __init__(self, model: object, ensemble: TreeEnsemble, output: Output) -> None:
         self._model = model
         self._ensemble = ensemble
+        self._output = output
 
     def run(
         self,
@@ -69,32 +73,38 @@ class AdditivityCheck:
         expected: npt.NDArray[np.float64],
         tree_limit: int | None,
         n_threads: int,
+        labels: npt.NDArray[np.float64] | None = None,
     ) -> None:
-        """Check SHAP values of shape (n, F, K) with their expected value of shape (K,).
+        """Check the first rows' values, of shape (n, F, K) or (n, F, F, K), with their base values.
 
-        A row passes if it differs by at most 1e-4 of the largest sum of absolute SHAP values of a
+        A row passes if it differs by at most 1e-4 of the largest sum of absolute values of a
         checked row, plus the rounding of a library that adds T trees in float32 (XGBoost):
-        4 sqrt(T) eps32 times the largest prediction.
+        4 sqrt(T) eps32 times the largest raw prediction, times the slope of the output there.
 
         Raises
         ------
         AdditivityError
             Naming the worst row; or if the model cannot predict the rows.
         """
-        if not which or rows.n_rows == 0:
+        if not which or len(values) == 0:
             return
-        spans = self._spans(which, rows.n_rows, values)
-        found, wanted, sizes = [], [], []
+        spans = self._spans(which, len(values), values)
+        output, axes = self._output, tuple(range(1, values.ndim - 1))
+        found, wanted, sizes, inexact = [], [], [], []
         for start, stop, step in spans:
             phi = values[start:stop:step]
-            found.append(phi.sum(axis=1, dtype=np.float64) + expected)
-            sizes.append(_largest(np.abs(phi).sum(axis=1, dtype=np.float64)))
-            prediction = self._predict(rows, (start, stop, step), tree_limit, n_threads)
-            wanted.append(prediction.reshape(found[-1].shape))
+            base = expected if expected.ndim == 1 else expected[start:stop:step]
+            y = None if labels is None else labels[start:stop:step]
+            found.append(phi.sum(axis=axes, dtype=np.float64) + base)
+            sizes.append(_largest(np.abs(phi).sum(axis=axes, dtype=np.float64)))
+            raw = self._predict(rows, (start, stop, step), tree_limit, n_threads)
+            raw = raw.reshape(found[-1].shape)
+            wanted.append(output.of(raw, y))
+            inexact.append(_largest(np.abs(raw) * output.slope(raw, y)))
         sums, predictions = np.concatenate(found), np.concatenate(wanted)
         n_trees = self._ensemble.count_trees(tree_limit)
         noise = 4 * math.sqrt(n_trees) * _FLOAT32_EPSILON
-        largest = np.maximum(_largest(np.abs(predictions)), np.abs(expected))
+        largest = np.maximum(np.max(inexact, axis=0), _largest(np.abs(np.atleast_2d(expected))))
         tolerance = _RELATIVE * np.max(sizes, axis=0) + noise * largest
         self._compare(sums, predictions, tolerance, spans[0][2])
 
@@ -165,9 +175,12 @@ class AdditivityCheck:
         i, k = divmod(worst, sums.shape[1])
         output = "" if sums.shape[1] == 1 else f", output {k}"
         whose = "reference" if self._model is None else "model's own"
+        what = "raw prediction"
+        if self._output.transform != "raw":
+            what = f"{self._output.transform} of the {what}"
         raise AdditivityError(
             f"row {i * step}{output}: expected value + SHAP values = {sums[i, k]:.9g}, but the "
-            f"{whose} raw prediction is {predictions[i, k]:.9g} (tolerance {tolerance[k]:.2g}). "
+            f"{whose} {what} is {predictions[i, k]:.9g} (tolerance {tolerance[k]:.2g}). "
             "Either the model has changed since the explainer was made, or leafshap reads this "
             "kind of model wrongly: please report it. check_additivity=False skips the check."
         )

@@ -3,53 +3,65 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from leafshap import _core
+from leafshap.background import Background, read_background
 from leafshap.converters.arrays import EnsembleArrays
 from leafshap.ensemble import TreeEnsemble
 from leafshap.errors import InvalidInputError, UnsupportedModelError
 from leafshap.explainers.additivity import AdditivityCheck, CheckAdditivity, validate_which
+from leafshap.explainers.arguments import check_dtype, check_names, choose_perturbation
+from leafshap.explainers.game import TreeGame
+from leafshap.explainers.interactions import InteractionMethods
+from leafshap.explainers.outputs import ExpectedLoss, choose_output
 from leafshap.explanation import Explanation, Values
 from leafshap.inputs import InputRows
 from leafshap.threads import count_threads
 
-_MODEL_OUTPUTS = ("raw", "probability", "log_loss", "predict", "predict_proba")
-_FEATURE_PERTURBATIONS = ("auto", "tree_path_dependent", "interventional")
 
-# A plan is a few times the size of the model; more than a few tree limits at once are rare.
-_MOST_PLANS = 4
+class TreeExplainer(InteractionMethods):
+    """Exact SHAP values and SHAP interaction values of a tree ensemble.
 
-
-class TreeExplainer:
-    """Exact path-dependent SHAP values of a tree ensemble.
-
-    A feature that is not known to the game follows both branches of a split, weighted by the
-    training rows that went there (Lundberg et al. 2020, "tree path dependent"); the values come
-    from a Gauss-Legendre quadrature over Owen's multilinear extension, which is exact for the
-    polynomial it integrates.
+    With background data, a feature outside the coalition takes its values (interventional; Lundberg
+    et al. 2020): all rows count, whatever their number, and raw outputs cost n + m, not n times m
+    (pattern tables; Nadel and Wettenstein 2026). Without, it follows both branches of a split,
+    weighted by the training rows that went there (tree path dependent), by a Gauss-Legendre
+    quadrature over Owen's multilinear extension.
 
     Parameters
     ----------
     model : object
         An XGBoost, LightGBM or scikit-learn tree model, a path to a model file, or a
         `TreeEnsemble` (see `TreeEnsemble.from_model`).
-    data : None
-        Background data: not supported yet.
+    data : array, table or sparse matrix, shape (m, F), optional
+        Background data, in anything that X may be; used in full, and copied. Also a pair
+        (rows, weights) as a tuple, what `shap.kmeans` returns, or a `shap.maskers.Independent`
+        (which has cut its data to 100 rows, unless it was told otherwise).
     model_output : str, default "raw"
-        What to explain. Only "raw" (the margin; probabilities of scikit-learn forests and single
-        trees) is supported yet.
+        What to explain:
+
+        * "raw": the margin; probabilities of scikit-learn forests and single trees.
+        * "probability", "predict_proba": of the positive class where the model has one output
+          (logistic link), so that values are (n, F); of each output by itself in one-vs-rest and
+          multi-label models. Softmax probabilities are refused.
+        * "predict": what the model predicts, by its link (identity, exp, logistic).
+        * "log_loss": with labels `y`, the logistic loss of a model with logistic link (y from 0 to
+          1), or the squared error of a regressor with identity link, whatever it was trained for.
+
+        What is not the raw output needs `data` and takes every pair of an explained and a
+        background row: time grows with n times m, so use few background rows.
     feature_perturbation : str, default "auto"
-        "tree_path_dependent", or "auto", which without `data` means the same.
+        "interventional", "tree_path_dependent" (with `data`: the cover is recounted from it), or
+        "auto": interventional if there is data.
     feature_names : sequence of str, optional
-        Names for explanations; by default those of X, else the model's.
+        Names for explanations; by default those of X, else the model's, else those of `data`.
+    sample_weight : array-like, shape (m,), optional
+        Weights of the background rows; their sum does not matter.
     dtype : str, default "float64"
         Precision of computation and result: "float64", or "float32", twice as fast and within
         2e-6 of float64 relative to the largest value.
@@ -60,17 +72,17 @@ class TreeExplainer:
     Raises
     ------
     UnsupportedModelError
-        If the model or the request is of a kind not supported (yet), or if the model carries no
-        cover, which path-dependent values need.
+        If the model or the request is of a kind not supported, or if the model carries no
+        cover, which path-dependent values need, and there is no data to count it from.
     InvalidModelError
         If the model is damaged.
     InvalidInputError
-        If an argument is unknown or out of range.
+        If an argument is unknown or out of range, or the background data do not fit the model.
 
     Notes
     -----
-    An explainer may be used by several threads at once, and is picklable. It keeps the user's
-    model, for the additivity check.
+    An explainer may be used by several threads at once, and is picklable, with the tables it has
+    built. It keeps the user's model, for the additivity check.
     """
 
     def __init__(
@@ -81,44 +93,83 @@ class TreeExplainer:
         model_output: str = "raw",
         feature_perturbation: str = "auto",
         feature_names: Sequence[str] | npt.NDArray[np.str_] | None = None,
+        sample_weight: Any = None,
         dtype: npt.DTypeLike = "float64",
         n_jobs: int = -1,
     ) -> None:
-        _refuse_not_yet(data, model_output, feature_perturbation)
-        self._dtype = _check_dtype(dtype)
+        self._perturbation = choose_perturbation(feature_perturbation, data is not None)
+        if data is None and sample_weight is not None:
+            raise InvalidInputError("sample_weight weighs background data: there is no data=")
+        self._dtype = check_dtype(dtype)
         count_threads(n_jobs)
         self._n_jobs = n_jobs
-        self._ensemble = TreeEnsemble.from_model(model)
-        if not self._ensemble.has_cover:
-            raise UnsupportedModelError(
-                "the model does not store how many training rows went through its nodes (cover), "
-                "which path-dependent SHAP values are defined by: train or export it with node "
-                "statistics. Explaining against background data (data=) needs none, but is not "
-                "supported yet."
+        ensemble = TreeEnsemble.from_model(model)
+        output = choose_output(model_output, ensemble, model)
+        self._model_output = model_output
+        interventional = self._perturbation == "interventional"
+        if output.transform != "raw" and not interventional:
+            raise InvalidInputError(
+                f'model_output="{model_output}" needs background data (data=) and '
+                'feature_perturbation="interventional"'
             )
-        self._feature_names = _check_names(feature_names, self._ensemble)
+        background = None
+        if data is not None:
+            background = read_background(data, sample_weight, ensemble.schema)
+        if not interventional:
+            ensemble = _with_cover(ensemble, background, n_jobs)
+        self._n_background = 0 if background is None else len(background)
+        self._ensemble = ensemble
+        named = background.names if background is not None else None
+        self._feature_names = check_names(feature_names, ensemble)
+        self._default_names = ensemble.feature_names or named
         converted = isinstance(model, (str, os.PathLike, EnsembleArrays, TreeEnsemble))
-        self._check = AdditivityCheck(None if converted else model, self._ensemble)
-        expected = self._ensemble.expected_values()
-        expected.flags.writeable = False
-        self._expected_values = expected
-        self._plans: OrderedDict[int, _core.PathPlan] = OrderedDict()
-        self._lock = threading.Lock()
+        self._check = AdditivityCheck(None if converted else model, ensemble, output)
+        self._game = TreeGame(ensemble, background if interventional else None, output, self._dtype)
+        self._expected: npt.NDArray[np.float64] | ExpectedLoss | None = None
 
     @property
     def model(self) -> TreeEnsemble:
-        """The converted model."""
+        """The converted model, with its cover recounted if it was."""
         return self._ensemble
+
+    @property
+    def feature_perturbation(self) -> str:
+        """Either "interventional" or "tree_path_dependent"."""
+        return self._perturbation
+
+    @property
+    def model_output(self) -> str:
+        """What is explained, as it was asked for."""
+        return self._model_output
+
+    @property
+    def data(self) -> npt.NDArray[np.float32] | npt.NDArray[np.float64] | None:
+        """Background rows of interventional values, categories as codes, shape (m, F); read-only.
+
+        None in path-dependent mode.
+        """
+        background = self._game.background
+        return None if background is None else background.rows
 
     @property
     def expected_value(self) -> float | npt.NDArray[np.float64]:
         """What SHAP values add up from, with the model's default number of trees.
 
-        A float, or a read-only array of shape (K,) with several outputs. It never changes; for
-        another `tree_limit` see `TreeEnsemble.expected_values`.
+        A float, or a read-only array of shape (K,) with several outputs: the (weighted) mean of the
+        explained output over the background, or over the training rows as cover tells it. For a
+        loss it is, as in shap, a function of the label, ``expected_value(y)`` (an `ExpectedLoss`,
+        which the annotation leaves out for the sake of all other callers). It never changes; for
+        another `tree_limit` see `TreeEnsemble.expected_values` or the base values of results.
         """
-        values = self._expected_values
-        return float(values[0]) if len(values) == 1 else values
+        if self._expected is None:
+            found = self._game.expected(self._ensemble.count_trees(), count_threads(self._n_jobs))
+            if isinstance(found, np.ndarray):
+                found.flags.writeable = False
+            self._expected = found
+        expected = self._expected
+        if isinstance(expected, ExpectedLoss):
+            return cast("float", expected)
+        return float(expected[0]) if len(expected) == 1 else expected
 
     def shap_values(
         self,
@@ -135,16 +186,16 @@ class TreeExplainer:
         X : array, table or sparse matrix, shape (n, F)
             numpy, pandas, polars, pyarrow or scipy sparse; or one row of shape (F,). Column names
             must be the model's, in its order, if both have them.
-        y : ignored
-            Labels; only other model outputs will need them.
+        y : array-like, shape (n,), optional
+            Labels of the rows, for `model_output="log_loss"`; else ignored.
         tree_limit : int, optional
             Use the first `tree_limit` trees (trees, not iterations); None: as many as the model's
             own predict does (XGBoost's best iteration), -1 or more than there are: all.
         approximate : bool, default False
             Saabas' method: credits each split with the change of the mean it makes on the row's
-            path. Fast, but not SHAP values (not consistent).
+            path. Fast, but not SHAP values (not consistent); path-dependent only.
         check_additivity : bool or "all", default True
-            Compare expected value + SHAP values with the model's own raw prediction: on every row
+            Compare expected value + SHAP values with the model's own prediction: on every row
             of up to 256; of more rows on one in 16, evenly spaced, at least about 256 and at most
             16,384. "all" compares every row, which can take longer than explaining.
 
@@ -156,25 +207,13 @@ class TreeExplainer:
         Raises
         ------
         InvalidInputError
-            If X does not fit the model, or an argument is out of range.
+            If X or y does not fit the model, or an argument is out of range.
         AdditivityError
             If the check fails; the message names the worst row.
         """
         rows = InputRows(X, self._ensemble.schema)
-        values, _ = self._explain(rows, tree_limit, approximate, check_additivity)
+        values, _ = self._explain(rows, y, tree_limit, approximate, check_additivity)
         return self._shaped(values, rows)
-
-    def shap_interaction_values(
-        self, X: Any, y: Any = None, tree_limit: int | None = None
-    ) -> Values:
-        """SHAP interaction values: not supported yet.
-
-        Raises
-        ------
-        UnsupportedModelError
-            Always.
-        """
-        raise UnsupportedModelError("SHAP interaction values are not supported yet")
 
     def __call__(
         self,
@@ -186,7 +225,12 @@ class TreeExplainer:
     ) -> Explanation:
         """SHAP values of every row with base values, data and names.
 
-        Parameters are those of `shap_values`; `interactions` is not supported yet.
+        Parameters
+        ----------
+        X, y, check_additivity, approximate
+            As in `shap_values`.
+        interactions : bool, default False
+            Give SHAP interaction values instead, see `shap_interaction_values`.
 
         Returns
         -------
@@ -195,23 +239,23 @@ class TreeExplainer:
         Raises
         ------
         UnsupportedModelError
-            If `interactions` are asked for.
+            If interactions are asked for of another output than the raw one.
         InvalidInputError, AdditivityError
-            As `shap_values`.
+            As `shap_values`; also if interactions are to be approximate.
         """
-        if interactions:
-            self.shap_interaction_values(X, y)
         began = time.perf_counter()
         rows = InputRows(X, self._ensemble.schema)
-        values, expected = self._explain(rows, None, approximate, check_additivity)
-        base_values = np.repeat(expected[np.newaxis], rows.n_rows, axis=0)
-        if len(expected) == 1:
-            base_values = base_values[:, 0]
+        if interactions:
+            if approximate:
+                raise InvalidInputError("approximate=True has no interactions")
+            values, base = self._explain_interactions(rows, None, check_additivity)
+        else:
+            values, base = self._explain(rows, y, None, approximate, check_additivity)
         return Explanation(
             values=self._shaped(values, rows),
-            base_values=np.asarray(base_values[0]) if rows.single else base_values,
+            base_values=self._shaped_base(base, rows),
             data=X,
-            feature_names=self._feature_names or rows.names or self._ensemble.feature_names,
+            feature_names=self._names(rows),
             output_names=self._ensemble.output_names,
             single_row=rows.single,
             compute_time=time.perf_counter() - began,
@@ -220,101 +264,44 @@ class TreeExplainer:
     def _explain(
         self,
         rows: InputRows,
+        y: Any,
         tree_limit: int | None,
         approximate: bool,
         check_additivity: CheckAdditivity,
     ) -> tuple[Values, npt.NDArray[np.float64]]:
-        """Values of shape (n, F, K) and what they add up from, shape (K,)."""
+        """Values of shape (n, F, K) and what they add up from, shape (n, K)."""
         validate_which(check_additivity)
-        ensemble = self._ensemble
-        plan = self._plan(ensemble.count_trees(tree_limit))
-        n_threads = count_threads(self._n_jobs)
-        values: Values = np.empty(
-            (rows.n_rows, ensemble.n_features, ensemble.n_outputs), dtype=self._dtype
-        )
-        run = plan.approximate if approximate else plan.shap_values
-        for start, stop, block in rows.blocks():
-            run(block, values[start:stop], n_threads)
-        expected = plan.expected_values
-        self._check.run(check_additivity, rows, values, expected, tree_limit, n_threads)
-        return values, expected
-
-    def _shaped(self, values: Values, rows: InputRows) -> Values:
-        """Drop the output axis of a single output and the row axis of a single row."""
-        if self._ensemble.n_outputs == 1:
-            values = values.reshape(values.shape[:2])
-        return values[0] if rows.single else values
-
-    def _plan(self, n_trees: int) -> _core.PathPlan:
-        """Return the compiled plan for the first `n_trees` trees; the last few are kept."""
-        with self._lock:
-            plan = self._plans.get(n_trees)
-            if plan is None:
-                plan = _core.PathPlan(self._ensemble.core, self._dtype, n_trees)
-                self._plans[n_trees] = plan
-            self._plans.move_to_end(n_trees)
-            if len(self._plans) > _MOST_PLANS:
-                self._plans.popitem(last=False)
-        return plan
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = self.__dict__.copy()
-        del state["_plans"], state["_lock"]  # plans are quick to make again
-        return state
+        labels = self._game.output.read_labels(y, rows.n_rows)
+        n_trees, n_threads = self._ensemble.count_trees(tree_limit), count_threads(self._n_jobs)
+        values, base = self._game.shap_values(rows, labels, n_trees, n_threads, approximate)
+        self._check.run(check_additivity, rows, values, base, tree_limit, n_threads, labels)
+        return values, base
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._expected_values.flags.writeable = False
-        self._plans = OrderedDict()
-        self._lock = threading.Lock()
+        if isinstance(self._expected, np.ndarray):
+            self._expected.flags.writeable = False
 
     def __repr__(self) -> str:
-        return f"<TreeExplainer: tree_path_dependent, {self._dtype}, {self._ensemble!r}>"
+        rows = f"{self._n_background} background row{'' if self._n_background == 1 else 's'}"
+        parts = [self._perturbation]
+        if self._perturbation == "interventional":
+            parts.append(rows)
+        elif self._n_background:
+            parts.append(f"cover of {rows}")
+        if self._model_output != "raw":
+            parts.append(self._model_output)
+        return f"<TreeExplainer: {', '.join(parts)}, {self._dtype}, {self._ensemble!r}>"
 
 
-def _refuse_not_yet(data: Any, model_output: str, feature_perturbation: str) -> None:
-    """Tell unknown arguments from known ones that a later version will take."""
-    if model_output not in _MODEL_OUTPUTS:
-        raise InvalidInputError(
-            f"unknown model_output {model_output!r}: expected one of {', '.join(_MODEL_OUTPUTS)}"
-        )
-    if feature_perturbation not in _FEATURE_PERTURBATIONS:
-        raise InvalidInputError(
-            f"unknown feature_perturbation {feature_perturbation!r}: expected one of "
-            f"{', '.join(_FEATURE_PERTURBATIONS)}"
-        )
-    if data is not None:
-        raise UnsupportedModelError("background data (data=) is not supported yet")
-    if feature_perturbation == "interventional":
-        raise UnsupportedModelError(
-            'feature_perturbation="interventional" is not supported yet (it needs data=); '
-            '"tree_path_dependent" is'
-        )
-    if model_output != "raw":
-        raise UnsupportedModelError(
-            f'model_output="{model_output}" is not supported yet (it needs data=); "raw" is'
-        )
-
-
-def _check_dtype(dtype: npt.DTypeLike) -> str:
-    try:
-        name = np.dtype(dtype).name
-    except TypeError:
-        name = ""
-    if name not in ("float64", "float32"):
-        raise InvalidInputError(f'dtype must be "float64" or "float32", got {dtype!r}')
-    return name
-
-
-def _check_names(
-    names: Sequence[str] | npt.NDArray[np.str_] | None, ensemble: TreeEnsemble
-) -> list[str] | None:
-    if names is None:
-        return None
-    if isinstance(names, str) or not hasattr(names, "__len__"):
-        raise InvalidInputError(f"feature_names must be a sequence of names, got {names!r}")
-    if len(names) != ensemble.n_features:
-        raise InvalidInputError(
-            f"feature_names has {len(names)} names, the model has {ensemble.n_features} features"
-        )
-    return [str(name) for name in names]
+def _with_cover(ensemble: TreeEnsemble, background: Background | None, n_jobs: int) -> TreeEnsemble:
+    """Count the cover from the background if there is one, else insist on the model's own."""
+    if background is not None:
+        return ensemble.recount_cover(background, n_jobs=n_jobs)
+    if ensemble.has_cover:
+        return ensemble
+    raise UnsupportedModelError(
+        "the model does not store how many training rows went through its nodes (cover), which "
+        "path-dependent SHAP values are defined by: train or export it with node statistics, or "
+        "give background data (data=), which needs none"
+    )
