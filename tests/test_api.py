@@ -244,32 +244,13 @@ class TestArguments:
             ({"dtype": int}, "dtype"),
             ({"n_jobs": 0}, "n_jobs"),
             ({"n_jobs": "all"}, "n_jobs"),
+            ({"feature_perturbation": "interventional"}, "needs background data"),
+            ({"sample_weight": [1.0]}, "no data="),
         ],
     )
     def test_unknown(self, arguments: dict[str, Any], words: str) -> None:
         with pytest.raises(InvalidInputError, match=words):
             TreeExplainer(case()[0], **arguments)
-
-    @pytest.mark.parametrize(
-        "arguments",
-        [
-            {"data": np.zeros((3, 5))},
-            {"model_output": "probability"},
-            {"model_output": "log_loss"},
-            {"feature_perturbation": "interventional"},
-        ],
-    )
-    def test_not_yet(self, arguments: dict[str, Any]) -> None:
-        with pytest.raises(UnsupportedModelError, match="not supported yet"):
-            TreeExplainer(case()[0], **arguments)
-
-    def test_interactions_are_not_yet(self) -> None:
-        arrays, X = case()
-        explainer = TreeExplainer(arrays, feature_perturbation="tree_path_dependent")
-        with pytest.raises(UnsupportedModelError, match="not supported yet"):
-            explainer.shap_interaction_values(X)
-        with pytest.raises(NotImplementedError):
-            explainer(X, interactions=True)
 
     @pytest.mark.parametrize("dtype", [np.float32, np.dtype("float32"), "f4"])
     def test_dtypes_by_any_name(self, dtype: Any) -> None:

@@ -57,7 +57,8 @@ def test_stub_fits_the_compiled_module(tmp_path: Path) -> None:
     if importlib.util.find_spec("leafshap._core") is None:
         pytest.fail("the compiled module is missing")
     # the metaclass of pybind11's classes, which no stub can name; their members are checked
-    (tmp_path / "allowed.txt").write_text("leafshap._core.Ensemble\nleafshap._core.PathPlan\n")
+    names = ("Ensemble", "PathPlan", "BackgroundPlan", "PairwisePlan")
+    (tmp_path / "allowed.txt").write_text("".join(f"leafshap._core.{name}\n" for name in names))
     done = run_module(
         "mypy.stubtest",
         "leafshap._core",

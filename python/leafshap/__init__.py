@@ -18,10 +18,13 @@ from leafshap.errors import (
 )
 from leafshap.explainers.tree import TreeExplainer
 from leafshap.explanation import Explanation
+from leafshap.interactions import InteractionPairs, InteractionSummary
 
 __all__ = [
     "AdditivityError",
     "Explanation",
+    "InteractionPairs",
+    "InteractionSummary",
     "InvalidInputError",
     "InvalidModelError",
     "LeafshapError",

@@ -201,8 +201,7 @@ def _as_array(X: Any) -> npt.NDArray[Any]:
         raise InvalidInputError(f"cannot read it as a matrix: {error}") from error
     if array.ndim not in (1, 2):
         raise InvalidInputError(
-            "expected 2 dimensions (rows, features), or 1 for a single row; "
-            f"found {array.ndim} dimensions"
+            f"expected 2 dimensions (rows, features), or 1 for a single row; it has {array.ndim}"
         )
     if array.dtype.kind not in "biufO":
         raise InvalidInputError(

@@ -168,5 +168,4 @@ def main_effects(pairs: npt.NDArray[np.int32], values: Values, phi: Values) -> V
             features, starts = np.unique(pairs[order, side], return_index=True)
             ordered = values[:, order].astype(np.float64, copy=False)
             effects[:, features] -= np.add.reduceat(ordered, starts, axis=1)
-    rounded: Values = effects.astype(phi.dtype, copy=False)
-    return rounded
+    return effects.astype(np.float32) if phi.dtype == np.float32 else effects

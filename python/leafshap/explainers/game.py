@@ -125,8 +125,8 @@ class TreeGame:
         MemoryError
             If the values do not fit into the machine's memory.
         """
-        plan, core = self._interaction_plan(n_trees, n_threads)
         values = self._empty_dense(rows.n_rows)
+        plan, core = self._interaction_plan(n_trees, n_threads)
         for start, stop, block in rows.blocks():
             core.interaction_values(block, values[start:stop], n_threads)
         return values, plan.base_values(None, rows.n_rows)
