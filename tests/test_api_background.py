@@ -611,6 +611,21 @@ class TestInteractions:
             with pytest.raises(InvalidInputError, match="top must be"):
                 explainer.mean_abs_interactions(X, top=wrong)  # type: ignore[arg-type]
 
+    def test_a_model_without_pairs(self, with_data: bool) -> None:
+        arrays, X, data = case(shape="balanced", depth=1, n_outputs=2)
+        explainer = TreeExplainer(arrays, data if with_data else None)
+        phi = explainer.shap_values(X)
+        pairs = explainer.interaction_pairs(X)
+        assert pairs.values.shape == (8, 0, 2)
+        np.testing.assert_allclose(pairs.main_effects, phi, atol=1e-12)
+        np.testing.assert_allclose(
+            pairs.to_dense(), explainer.shap_interaction_values(X), atol=1e-12
+        )
+        summary = explainer.mean_abs_interactions(X)
+        assert len(summary) == 0
+        np.testing.assert_allclose(summary.mean_abs_main_effects, np.abs(phi).mean(axis=0))
+        assert "0 pairs" in repr(summary)
+
     def test_tree_limit(self, with_data: bool) -> None:
         arrays, X, data = case()
         explainer = TreeExplainer(arrays, data if with_data else None)
@@ -637,6 +652,9 @@ class TestInteractions:
         monkeypatch.setattr("leafshap.explainers.game._physical_memory", lambda: 100.0)
         with pytest.raises(MemoryError, match=r"\(8, 5, 5, 1\).*interaction_pairs"):
             explainer.shap_interaction_values(X)
+        with pytest.raises(MemoryError, match=r"fewer rows.*mean_abs_interactions"):
+            explainer.interaction_pairs(X)
+        explainer.mean_abs_interactions(X)
         if with_data:
             explainer = TreeExplainer(arrays, data, model_output="probability")
             for name in ("shap_interaction_values", "interaction_pairs", "mean_abs_interactions"):

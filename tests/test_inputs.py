@@ -23,6 +23,19 @@ class TestArrays:
         assert (start, stop) == (0, 4)
         assert np.shares_memory(block, X)
 
+    def test_matrix_is_a_copy_of_all_blocks(self) -> None:
+        schema = InputSchema(n_features=5)
+        X = np.asfortranarray(np.arange(3_000_000.0).reshape(600_000, 5))
+        rows = InputRows(X, schema)
+        assert len(list(rows.blocks())) > 1
+        matrix = rows.matrix()
+        np.testing.assert_array_equal(matrix, X)
+        assert matrix.flags.c_contiguous
+        narrow = np.ones((3, 5), np.float32)
+        matrix = InputRows(narrow, schema).matrix()
+        assert matrix.dtype == np.float32
+        assert not np.shares_memory(matrix, narrow)
+
     @pytest.mark.parametrize(
         ("dtype", "expected"),
         [

@@ -257,8 +257,8 @@ class TreeEnsemble:
     def recount_cover(self, data: Any, sample_weight: Any = None, n_jobs: int = -1) -> TreeEnsemble:
         """Make the same ensemble with the cover that `data` gives.
 
-        A node's cover becomes the number (or summed weight) of the rows that reach it; the children
-        of a node that none reaches count alike. Needs no cover in the model.
+        A node's cover becomes the number of the rows that reach it, or their share of the weight;
+        the children of a node that none reaches count alike. Needs no cover in the model.
 
         Parameters
         ----------

@@ -162,10 +162,9 @@ class InteractionSummary:
 def main_effects(pairs: npt.NDArray[np.int32], values: Values, phi: Values) -> Values:
     """phi_ii = phi_i - sum over j of phi_ij, from values (n, P, ...) and phi (n, F, ...)."""
     effects = phi.astype(np.float64)
-    if len(pairs):
-        for side in (0, 1):
-            order = np.argsort(pairs[:, side], kind="stable")
-            features, starts = np.unique(pairs[order, side], return_index=True)
-            ordered = values[:, order].astype(np.float64, copy=False)
-            effects[:, features] -= np.add.reduceat(ordered, starts, axis=1)
+    for side in (0, 1) if len(pairs) else ():
+        order = np.argsort(pairs[:, side], kind="stable")
+        features, starts = np.unique(pairs[order, side], return_index=True)
+        for f, at in zip(features, np.split(order, starts[1:]), strict=True):
+            effects[:, f] -= values[:, at].sum(axis=1, dtype=np.float64)
     return effects.astype(np.float32) if phi.dtype == np.float32 else effects

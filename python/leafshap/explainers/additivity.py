@@ -70,12 +70,12 @@ class AdditivityCheck:
         which: CheckAdditivity,
         rows: InputRows,
         values: Values,
-        expected: npt.NDArray[np.float64],
+        base_values: npt.NDArray[np.float64],
         tree_limit: int | None,
         n_threads: int,
         labels: npt.NDArray[np.float64] | None = None,
     ) -> None:
-        """Check the first rows' values, of shape (n, F, K) or (n, F, F, K), with their base values.
+        """Check the values (n, F, K) or (n, F, F, K) of the first n rows; base values are (n, K).
 
         A row passes if it differs by at most 1e-4 of the largest sum of absolute values of a
         checked row, plus the rounding of a library that adds T trees in float32 (XGBoost):
@@ -93,7 +93,7 @@ class AdditivityCheck:
         found, wanted, sizes, inexact = [], [], [], []
         for start, stop, step in spans:
             phi = values[start:stop:step]
-            base = expected if expected.ndim == 1 else expected[start:stop:step]
+            base = base_values[start:stop:step]
             y = None if labels is None else labels[start:stop:step]
             found.append(phi.sum(axis=axes, dtype=np.float64) + base)
             sizes.append(_largest(np.abs(phi).sum(axis=axes, dtype=np.float64)))
@@ -101,11 +101,11 @@ class AdditivityCheck:
             raw = raw.reshape(found[-1].shape)
             wanted.append(output.of(raw, y))
             inexact.append(_largest(np.abs(raw) * output.slope(raw, y)))
+            inexact.append(_largest(np.abs(base)))
         sums, predictions = np.concatenate(found), np.concatenate(wanted)
         n_trees = self._ensemble.count_trees(tree_limit)
         noise = 4 * math.sqrt(n_trees) * _FLOAT32_EPSILON
-        largest = np.maximum(np.max(inexact, axis=0), _largest(np.abs(np.atleast_2d(expected))))
-        tolerance = _RELATIVE * np.max(sizes, axis=0) + noise * largest
+        tolerance = _RELATIVE * np.max(sizes, axis=0) + noise * np.max(inexact, axis=0)
         self._compare(sums, predictions, tolerance, spans[0][2])
 
     @staticmethod

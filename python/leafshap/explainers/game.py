@@ -48,11 +48,11 @@ class _Plan:
     expected: Floats | ExpectedLoss  # (K,)
 
     def base_values(self, labels: Floats | None, n_rows: int) -> Floats:
-        """Repeat for each row what its values add up from, shape (n_rows, K)."""
+        """Give for each row what its values add up from, shape (n_rows, K); a read-only view."""
         if isinstance(self.expected, ExpectedLoss):
             loss: Floats = self.expected(labels)
             return loss[:, np.newaxis]
-        return np.repeat(self.expected[np.newaxis], n_rows, axis=0)
+        return np.broadcast_to(self.expected, (n_rows, len(self.expected)))
 
 
 class TreeGame:
@@ -125,7 +125,11 @@ class TreeGame:
         MemoryError
             If the values do not fit into the machine's memory.
         """
-        values = self._empty_dense(rows.n_rows)
+        n_features, n_outputs = self._ensemble.n_features, self._ensemble.n_outputs
+        values = self._empty_interactions(
+            (rows.n_rows, n_features, n_features, n_outputs),
+            "interaction_pairs(X) gives only those that are not always zero",
+        )
         plan, core = self._interaction_plan(n_trees, n_threads)
         for start, stop, block in rows.blocks():
             core.interaction_values(block, values[start:stop], n_threads)
@@ -134,11 +138,18 @@ class TreeGame:
     def interaction_pairs(
         self, rows: InputRows, n_trees: int, n_threads: int
     ) -> tuple[Pairs, Values, Values, Floats]:
-        """Pairs (P, 2), their values (n, P, K), SHAP values (n, F, K), and base values (n, K)."""
+        """Pairs (P, 2), their values (n, P, K), SHAP values (n, F, K), and base values (n, K).
+
+        Raises
+        ------
+        MemoryError
+            As `interaction_values`.
+        """
         plan, core = self._interaction_plan(n_trees, n_threads)
         pairs = np.array(core.pairs)
         shape = (rows.n_rows, len(pairs), self._ensemble.n_outputs)
-        values, phi = np.empty(shape, dtype=self._dtype), self._empty(rows.n_rows)
+        values = self._empty_interactions(shape, "explain fewer rows at once")
+        phi = self._empty(rows.n_rows)
         for start, stop, block in rows.blocks():
             core.interaction_pairs(block, values[start:stop], phi[start:stop], n_threads)
         return pairs, values, phi, plan.base_values(None, rows.n_rows)
@@ -172,9 +183,7 @@ class TreeGame:
         values: Values = np.empty(shape, dtype=self._dtype)
         return values
 
-    def _empty_dense(self, n_rows: int) -> Values:
-        n_features, n_outputs = self._ensemble.n_features, self._ensemble.n_outputs
-        shape = (n_rows, n_features, n_features, n_outputs)
+    def _empty_interactions(self, shape: tuple[int, ...], instead: str) -> Values:
         n_bytes = math.prod(shape) * np.dtype(self._dtype).itemsize
         try:
             # a system that promises more memory than it has ends the process instead of refusing
@@ -183,9 +192,9 @@ class TreeGame:
             values: Values = np.empty(shape, dtype=self._dtype)
         except (MemoryError, ValueError) as error:
             raise MemoryError(
-                f"interaction values of shape {shape} need {n_bytes / 2**30:.1f} GiB: "
-                "interaction_pairs(X) gives only those that are not always zero, "
-                "mean_abs_interactions(X) their means in bounded memory; float32 halves them"
+                f"interaction values of shape {shape} need {n_bytes / 2**30:.1f} GiB: {instead}, "
+                "mean_abs_interactions(X) takes their means in bounded memory, and "
+                'dtype="float32" halves them'
             ) from error
         return values
 

@@ -38,8 +38,8 @@ class InteractionMethods:
     ) -> Values:
         """SHAP interaction values of every row and pair of features, as a dense array.
 
-        ``values[:, i, j]`` is half of the interaction of i and j (the Shapley interaction index;
-        Fujimoto et al. 2006), the other half stands at ``[:, j, i]``; the diagonal holds what
+        ``values[:, i, j]`` is half of the interaction of i and j (the Shapley interaction index,
+        as in Lundberg et al. 2020), the other half stands at ``[:, j, i]``; the diagonal holds what
         remains of the SHAP value, the main effect. Each row of the matrix so adds up to a SHAP
         value, and all of it to the raw output less the expected value.
 
@@ -188,7 +188,7 @@ class InteractionMethods:
         self, base: npt.NDArray[np.float64], rows: InputRows
     ) -> npt.NDArray[np.float64]:
         base = base[:, 0] if self._ensemble.n_outputs == 1 else base
-        return np.asarray(base[0]) if rows.single else base
+        return np.array(base[0] if rows.single else base)
 
     def _names(self, rows: InputRows) -> list[str] | None:
         return self._feature_names or rows.names or self._default_names

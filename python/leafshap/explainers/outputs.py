@@ -1,12 +1,13 @@
 """What is explained: the model's raw output, or a function T of it.
 
-SHAP values of ``T(margin)`` in interventional mode come from those of the margin, one background
-row ``b`` at a time, by the rescale rule of shap (Lundberg et al. 2020, supplementary methods):
+Values of ``T(margin)`` in interventional mode come from the SHAP values of the margin, one
+background row ``b`` at a time, by the rescale rule, as in shap (Chen, Lundberg and Lee 2022):
 
     phi(x) = sum_b w_b * raw_phi(x, b) * (T(m_x) - T(m_b)) / (m_x - m_b)
 
-They add up to ``T(m_x) - sum_b w_b T(m_b)``. This module knows each T in numpy; the core knows
-them by the same names.
+They add up to ``T(m_x) - sum_b w_b T(m_b)``, but each pair's difference is shared out as in the
+margin; the Shapley values of the game ``T(margin)`` itself would share it otherwise. This module
+knows each T in numpy; the core knows them by the same names.
 """
 
 from __future__ import annotations

@@ -53,8 +53,10 @@ class TreeExplainer(InteractionMethods):
         * "log_loss": with labels `y`, the logistic loss of a model with logistic link (y from 0 to
           1), or the squared error of a regressor with identity link, whatever it was trained for.
 
-        What is not the raw output needs `data` and takes every pair of an explained and a
-        background row: time grows with n times m, so use few background rows.
+        What is a function of the margin needs `data`. For each pair of an explained and a
+        background row, the difference of the outputs is shared out as that of the margins (the
+        rescale rule, as in shap): it adds up, but is not the Shapley value of the transformed game,
+        and time grows with n times m.
     feature_perturbation : str, default "auto"
         "interventional", "tree_path_dependent" (with `data`: the cover is recounted from it), or
         "auto": interventional if there is data.
