@@ -23,6 +23,7 @@ from leafshap import (
     TreeEnsemble,
     TreeExplainer,
     UnsupportedModelError,
+    _core,
     converters,
 )
 from leafshap.converters.arrays import EnsembleArrays
@@ -98,7 +99,7 @@ class TestBackground:
         one, same = TreeExplainer(arrays, data[3]), TreeExplainer(arrays, data[3:4])
         np.testing.assert_array_equal(one.shap_values(X), same.shap_values(X))
         assert one.expected_value == pytest.approx(same.model.predict(data[3]), rel=1e-12)
-        np.testing.assert_array_equal(one.shap_values(data[3]), np.zeros(5))
+        np.testing.assert_allclose(one.shap_values(data[3]), np.zeros(5), atol=1e-12)
 
     def test_is_used_in_full(self) -> None:
         arrays, X, _ = case()
@@ -334,6 +335,31 @@ class TestShapes:
             np.testing.assert_allclose(total, explainer.model.predict(X, limit), rtol=1e-9)
         np.testing.assert_array_equal(explainer.shap_values(X, tree_limit=3), default)
         assert explainer.expected_value == pytest.approx(explainer.model.predict(data, 3).mean())
+
+    @pytest.mark.parametrize(("memory_limit", "calls"), [(1 << 30, [3, 3, 2]), (1, [8])])
+    def test_tables_that_are_not_kept_are_made_once_a_call(
+        self, memory_limit: int, calls: list[int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        arrays, X, data = case()
+        expected = TreeExplainer(arrays, data).shap_values(X)
+        rows = []
+
+        class Limited(_core.BackgroundPlan):  # type: ignore[misc]
+            def __init__(self, *arguments: Any, **options: Any) -> None:
+                options["memory_limit"] = memory_limit
+                super().__init__(*arguments, **options)
+
+            def shap_values(self, X: Any, out: Any, n_threads: int) -> None:
+                rows.append(len(X))
+                super().shap_values(X, out, n_threads)
+
+        monkeypatch.setattr(_core, "BackgroundPlan", Limited)
+        monkeypatch.setattr("leafshap.inputs._BLOCK_BYTES", 1)
+        monkeypatch.setattr("leafshap.inputs._MIN_BLOCK_ROWS", 3)
+        explainer = TreeExplainer(arrays, data)
+        values = explainer.shap_values(np.asfortranarray(X))
+        np.testing.assert_allclose(values, expected, atol=1e-12)
+        assert rows == calls
 
     def test_many_threads(self) -> None:
         arrays, X, data = case()

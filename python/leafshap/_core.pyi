@@ -80,8 +80,7 @@ class BackgroundPlan:
     ) -> None: ...
     def get_tables(self) -> npt.NDArray[Any] | None: ...
     def set_tables(self, tables: npt.NDArray[Any]) -> None: ...
-    @property
-    def expected_values(self) -> npt.NDArray[np.float64]: ...  # (n_outputs,)
+    def expected_values(self, n_threads: int) -> npt.NDArray[np.float64]: ...  # (n_outputs,)
     @property
     def pairs(self) -> npt.NDArray[np.int32]: ...  # (P, 2), i < j, sorted
     @property

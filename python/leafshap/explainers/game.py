@@ -38,21 +38,40 @@ _MOST_PATH_PLANS = 4
 _MOST_BACKGROUND_PLANS = 2
 
 _BLOCK_BYTES = 64 << 20  # of the interaction values that a summary holds at once
+_STREAMED_BLOCKS = 8  # as much at once where every block costs new tables
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """A compiled plan, and what its values add up from."""
+    """A compiled plan, and the expectation of an output that the core does not know it of."""
 
     core: _core.PathPlan | _core.BackgroundPlan | _core.PairwisePlan
-    expected: Floats | ExpectedLoss  # (K,)
+    transformed: Floats | ExpectedLoss | None = None
 
-    def base_values(self, labels: Floats | None, n_rows: int) -> Floats:
+    def expected(self, n_threads: int) -> Floats | ExpectedLoss:
+        """Tell what values add up from, shape (K,); quick once there are values."""
+        if self.transformed is not None:
+            return self.transformed
+        if isinstance(self.core, _core.BackgroundPlan):
+            return self.core.expected_values(n_threads)
+        return self.core.expected_values
+
+    def base_values(self, labels: Floats | None, n_rows: int, n_threads: int) -> Floats:
         """Give for each row what its values add up from, shape (n_rows, K); a read-only view."""
-        if isinstance(self.expected, ExpectedLoss):
-            loss: Floats = self.expected(labels)
+        expected = self.expected(n_threads)
+        if isinstance(expected, ExpectedLoss):
+            loss: Floats = expected(labels)
             return loss[:, np.newaxis]
-        return np.broadcast_to(self.expected, (n_rows, len(self.expected)))
+        return np.broadcast_to(expected, (n_rows, len(expected)))
+
+    @property
+    def streams(self) -> bool:
+        """Whether each call makes its tables anew, because they are too large to keep."""
+        return isinstance(self.core, _core.BackgroundPlan) and not self.core.summary["tables_kept"]
+
+    def blocks(self, rows: InputRows) -> Iterator[tuple[int, int, FloatArray]]:
+        """Cut rows into the blocks of one call each."""
+        return iter([(0, rows.n_rows, rows.matrix())]) if self.streams else rows.blocks()
 
 
 class TreeGame:
@@ -85,7 +104,7 @@ class TreeGame:
         """Tell what SHAP values add up from: shape (K,), or for a loss a function of the label."""
         if self.background is None:
             return self._ensemble.core.expected_values(n_trees)
-        return self._plan("shap", n_trees, n_threads).expected
+        return self._plan("shap", n_trees, n_threads).expected(n_threads)
 
     def shap_values(
         self,
@@ -104,7 +123,7 @@ class TreeGame:
         plan = self._plan("shap", n_trees, n_threads)
         core = plan.core
         values = self._empty(rows.n_rows)
-        for start, stop, block in rows.blocks():
+        for start, stop, block in plan.blocks(rows):
             out = values[start:stop]
             if isinstance(core, _core.PairwisePlan):
                 y = None if labels is None else labels[start:stop]
@@ -113,7 +132,7 @@ class TreeGame:
                 core.approximate(block, out, n_threads)
             else:
                 core.shap_values(block, out, n_threads)
-        return values, plan.base_values(labels, rows.n_rows)
+        return values, plan.base_values(labels, rows.n_rows, n_threads)
 
     def interaction_values(
         self, rows: InputRows, n_trees: int, n_threads: int
@@ -131,9 +150,9 @@ class TreeGame:
             "interaction_pairs(X) gives only those that are not always zero",
         )
         plan, core = self._interaction_plan(n_trees, n_threads)
-        for start, stop, block in rows.blocks():
+        for start, stop, block in plan.blocks(rows):
             core.interaction_values(block, values[start:stop], n_threads)
-        return values, plan.base_values(None, rows.n_rows)
+        return values, plan.base_values(None, rows.n_rows, n_threads)
 
     def interaction_pairs(
         self, rows: InputRows, n_trees: int, n_threads: int
@@ -150,9 +169,9 @@ class TreeGame:
         shape = (rows.n_rows, len(pairs), self._ensemble.n_outputs)
         values = self._empty_interactions(shape, "explain fewer rows at once")
         phi = self._empty(rows.n_rows)
-        for start, stop, block in rows.blocks():
+        for start, stop, block in plan.blocks(rows):
             core.interaction_pairs(block, values[start:stop], phi[start:stop], n_threads)
-        return pairs, values, phi, plan.base_values(None, rows.n_rows)
+        return pairs, values, phi, plan.base_values(None, rows.n_rows, n_threads)
 
     def interaction_blocks(
         self, rows: InputRows, n_trees: int, n_threads: int
@@ -165,16 +184,17 @@ class TreeGame:
         pairs = np.array(core.pairs)
         n_outputs = self._ensemble.n_outputs
         row_bytes = max(1, len(pairs)) * n_outputs * np.dtype(self._dtype).itemsize
-        size = max(1, min(rows.n_rows, _BLOCK_BYTES // row_bytes))
+        most = _BLOCK_BYTES * (_STREAMED_BLOCKS if plan.streams else 1)
+        size = max(1, min(rows.n_rows, most // row_bytes))
 
         def run() -> Iterator[tuple[Values, Values, Floats]]:
             values = np.empty((size, len(pairs), n_outputs), dtype=self._dtype)
             phi = self._empty(size)
-            for start, stop, block in rows.blocks():
+            for start, stop, block in plan.blocks(rows):
                 for a in range(0, stop - start, size):
                     n = min(size, stop - start - a)
                     core.interaction_pairs(block[a : a + n], values[:n], phi[:n], n_threads)
-                    yield values[:n], phi[:n], plan.base_values(None, n)
+                    yield values[:n], phi[:n], plan.base_values(None, n, n_threads)
 
         return pairs, run()
 
@@ -225,8 +245,7 @@ class TreeGame:
         use, n_trees = key
         core, background = self._ensemble.core, self.background
         if background is None:
-            path_plan = _core.PathPlan(core, self._dtype, n_trees)
-            return _Plan(path_plan, path_plan.expected_values)
+            return _Plan(_core.PathPlan(core, self._dtype, n_trees))
         rows, weights = background.rows, background.weights
         if self.output.transform == "raw":
             interactions = use == "interactions"
@@ -236,7 +255,7 @@ class TreeGame:
             tables = self._tables.pop(key, None)
             if tables is not None:
                 plan.set_tables(tables)
-            return _Plan(plan, plan.expected_values)
+            return _Plan(plan)
 
         def predict(rows: FloatArray) -> Floats:
             return core.predict(rows, n_trees, n_threads)
@@ -254,7 +273,7 @@ class TreeGame:
             for key, plan in self._plans.items():
                 if isinstance(plan.core, _core.BackgroundPlan):
                     found = plan.core.get_tables()
-                    if found is not None:
+                    if found is not None and len(found):
                         tables[key] = found
         state["_tables"] = tables
         return state
