@@ -43,10 +43,11 @@ _STREAMED_BLOCKS = 8  # as much at once where every block costs new tables
 
 @dataclass(frozen=True)
 class _Plan:
-    """A compiled plan, and the expectation of an output that the core does not know it of."""
+    """A compiled plan, and what the core does not tell of it, or not quickly."""
 
     core: _core.PathPlan | _core.BackgroundPlan | _core.PairwisePlan
-    transformed: Floats | ExpectedLoss | None = None
+    transformed: Floats | ExpectedLoss | None = None  # expectation of an output that is not raw
+    streams: bool = False  # each call makes its tables anew, because they are too large to keep
 
     def expected(self, n_threads: int) -> Floats | ExpectedLoss:
         """Tell what values add up from, shape (K,); quick once there are values."""
@@ -63,11 +64,6 @@ class _Plan:
             loss: Floats = expected(labels)
             return loss[:, np.newaxis]
         return np.broadcast_to(expected, (n_rows, len(expected)))
-
-    @property
-    def streams(self) -> bool:
-        """Whether each call makes its tables anew, because they are too large to keep."""
-        return isinstance(self.core, _core.BackgroundPlan) and not self.core.summary["tables_kept"]
 
     def blocks(self, rows: InputRows) -> Iterator[tuple[int, int, FloatArray]]:
         """Cut rows into the blocks of one call each."""
@@ -255,7 +251,7 @@ class TreeGame:
             tables = self._tables.pop(key, None)
             if tables is not None:
                 plan.set_tables(tables)
-            return _Plan(plan)
+            return _Plan(plan, streams=not plan.summary["tables_kept"])
 
         def predict(rows: FloatArray) -> Floats:
             return core.predict(rows, n_trees, n_threads)
