@@ -194,7 +194,7 @@ def shap_brute_force(
     return phi, v[0, 0].copy() if len(X) else np.asarray(arrays.base_values)
 
 
-def _leaf_games(
+def leaf_games(
     arrays: EnsembleArrays, tree: OracleTree, x: Floats
 ) -> Iterator[tuple[Floats, list[int], Floats, Floats]]:
     """Yield each leaf as (values (K,), features, z (d,), o (n, d))."""
@@ -225,7 +225,7 @@ def _times(poly: Floats, o: Floats, z: float) -> Floats:
     return product
 
 
-def _all_but_one(z: Floats, o: Floats) -> Floats:
+def all_but_one(z: Floats, o: Floats) -> Floats:
     """``sum_k k! (d-1-k)! / d! [x^k] prod_{j != i} (o_j x + z_j)`` for every i: (n, d)."""
     n, d = o.shape
     weight = np.array([1.0 / (d * math.comb(d - 1, k)) for k in range(d)])
@@ -254,9 +254,9 @@ def shap_by_leaves(
     x = rounded(arrays, X)
     phi = np.zeros((len(x), arrays.n_features, arrays.n_outputs))
     for tree in trees_of(arrays, n_trees):
-        for value, features, z, o in _leaf_games(arrays, tree, x):
+        for value, features, z, o in leaf_games(arrays, tree, x):
             if features and value.any():
-                gain = (o - z) * _all_but_one(z, o)
+                gain = (o - z) * all_but_one(z, o)
                 phi[:, features] += gain[:, :, None] * value
     return phi, expected_values(arrays, n_trees)
 
@@ -277,7 +277,7 @@ def shap_by_quadrature(
     x = rounded(arrays, X)
     phi = np.zeros((len(x), arrays.n_features, arrays.n_outputs))
     for tree in trees_of(arrays, n_trees):
-        for value, features, z, o in _leaf_games(arrays, tree, x):
+        for value, features, z, o in leaf_games(arrays, tree, x):
             d = len(features)
             if d == 0 or not value.any():
                 continue
