@@ -74,10 +74,12 @@ def interventional_game(
     w = normalised(weights, m)
     x, b = oracle.rounded(arrays, X), oracle.rounded(arrays, background)
     v = np.empty((n, len(coalitions), k))
-    for c, known in enumerate(coalitions):
-        hybrid = np.where(known, x[:, None], b[None]).reshape(n * m, arrays.n_features)
-        raw = oracle.predict(arrays, hybrid, n_trees).reshape(n, m, k)
-        v[:, c] = np.einsum("m,nmk->nk", w, raw)
+    at_once = max(1, 4_000_000 // max(1, x.size * m))
+    for start in range(0, len(coalitions), at_once):
+        known = coalitions[start : start + at_once, None, None]
+        hybrid = np.where(known, x[:, None], b).reshape(-1, arrays.n_features)
+        raw = oracle.predict(arrays, hybrid, n_trees).reshape(-1, n, m, k)
+        v[:, start : start + at_once] = np.einsum("m,cnmk->nck", w, raw)
     return v
 
 
@@ -223,8 +225,12 @@ def _sets(p: Floats, q: Floats) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.i
 
 def _grouped(patterns: Bools, weights: Floats) -> tuple[Floats, Floats]:
     """Distinct patterns, and the weight of the rows that have them."""
-    distinct, group = np.unique(patterns, axis=0, return_inverse=True)
-    return distinct.astype(float), np.bincount(group.ravel(), weights, minlength=len(distinct))
+    keys = np.packbits(patterns, axis=1)
+    if keys.shape[1] == 0:
+        return patterns[:1].astype(float), np.atleast_1d(weights.sum())
+    keys = keys.view(f"V{keys.shape[1]}").ravel() if keys.shape[1] > 1 else keys.ravel()
+    _, first, group = np.unique(keys, return_index=True, return_inverse=True)
+    return patterns[first].astype(float), np.bincount(group, weights)
 
 
 def shap_by_leaves(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,32 +13,16 @@ import oracle
 from leafshap import _core
 from leafshap.errors import UnsupportedModelError
 from strategies import Recipe, random_ensemble, random_recipe, random_rows
+from tolerance import DTYPES, Dtype, assert_close
 from trees import AND_ROWS, AND_VALUES, and_tree, long_chain, long_chain_rows
 
 if TYPE_CHECKING:
     from conftest import Explain
     from leafshap.converters.arrays import EnsembleArrays
 
-Dtype = Literal["float64", "float32"]
-DTYPES: tuple[Dtype, ...] = ("float64", "float32")
-# error allowed, of the largest |phi|
-TOLERANCE = {"float64": 1e-10, "float32": 2e-6}
-
 Case = tuple["EnsembleArrays", npt.NDArray[Any], npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 N_RANDOM, N_CHUNKS = 480, 8
-
-
-def assert_close(
-    actual: npt.NDArray[Any], expected: npt.NDArray[np.float64], dtype: str, what: str = ""
-) -> None:
-    """Within the promised share of the largest |phi|; zeros are met to the rounding of leaves."""
-    assert actual.shape == expected.shape
-    assert np.isfinite(actual).all(), what
-    scale = float(np.abs(expected).max(initial=0.0))
-    error = float(np.abs(actual - expected).max(initial=0.0))
-    allowed = TOLERANCE[dtype] * scale + (1e-15 if dtype == "float64" else 1e-7)
-    assert error <= allowed, f"{what} off by {error:.3g} at a largest |phi| of {scale:.3g}"
 
 
 @cache
