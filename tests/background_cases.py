@@ -59,7 +59,8 @@ def values_of(
 
 
 def expected_of(plan: _core.BackgroundPlan) -> Floats:
-    return np.asarray(plan.expected_values)
+    e = plan.expected_values
+    return np.asarray(e(1) if callable(e) else e)
 
 
 def interactions_of(plan: Any, X: Array, dtype: str, n_outputs: int, n_threads: int = 1) -> Array:
