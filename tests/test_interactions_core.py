@@ -219,9 +219,7 @@ def chain_interactions_of_outputs(arrays: EnsembleArrays, X: npt.NDArray[Any]) -
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_same_bits_for_any_threads_and_rows(isa: str, dtype: Dtype) -> None:
-    arrays = random_ensemble(
-        Recipe(n_trees=12, n_features=7, n_outputs=2, n_leaves=20, depth=7)
-    )
+    arrays = random_ensemble(Recipe(n_trees=12, n_features=7, n_outputs=2, n_leaves=20, depth=7))
     X = random_rows(arrays, 1003)
     one = dense(arrays, X, dtype)
     for n_threads in (2, 3, 7):
