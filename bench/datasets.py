@@ -37,6 +37,9 @@ _NUMERIC = (
 )
 _CODED = ("carrier", "origin", "dest")
 
+# A flight of the data set "late" is labelled 1 if it arrives later than that.
+LATE_MINUTES = 15
+
 
 class DataMissingError(RuntimeError):
     """A data set's source is not installed; the message says what to install."""
@@ -65,6 +68,11 @@ def _read_flights() -> tuple[Floats, Floats]:
     return X, y
 
 
+def _label_late() -> tuple[Floats, Floats]:
+    X, arr_delay = load("flights")
+    return X, (arr_delay > LATE_MINUTES).astype(np.float32)
+
+
 def _make_synthetic() -> tuple[Floats, Floats]:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(50_000, 30)).astype(np.float32)
@@ -88,6 +96,7 @@ def _make_wide() -> tuple[Floats, Floats]:
 
 _MAKERS: dict[str, Callable[[], tuple[Floats, Floats]]] = {
     "flights": _read_flights,
+    "late": _label_late,
     "syn": _make_synthetic,
     "wide": _make_wide,
 }
@@ -95,7 +104,7 @@ _MAKERS: dict[str, Callable[[], tuple[Floats, Floats]]] = {
 
 @cache
 def load(name: str) -> tuple[Floats, Floats]:
-    """Features (n, F) and target (n,) of the data set `name`: flights, syn or wide.
+    """Features (n, F) and target (n,) of the data set `name`: flights, late, syn or wide.
 
     Raises
     ------
@@ -129,6 +138,17 @@ def rows(name: str, n: int) -> Floats:
     if n > len(X):
         X = np.concatenate([X] * -(-n // len(X)))
     return np.ascontiguousarray(X[:n])
+
+
+def background(name: str, m: int) -> Floats:
+    """The last `m` rows of the same shuffle; other rows than `rows` gives while there are enough.
+
+    Where the data has fewer than `m` rows, they repeat.
+    """
+    X = _shuffled(name)
+    if m > len(X):
+        X = np.concatenate([X] * -(-m // len(X)))
+    return np.ascontiguousarray(X[len(X) - m :])
 
 
 def forget() -> None:

@@ -52,6 +52,13 @@ def make_reference(name: str, side: Side, X: npt.NDArray[np.float32]) -> Referen
     return Reference(name, side.values(side.explain(side.stage(X))), side.expected_value)
 
 
+def relative_error(found: npt.NDArray[Any], expected: npt.NDArray[Any]) -> float:
+    """The greatest difference over the greatest expected value; infinite for another shape."""
+    if found.shape != expected.shape:
+        return float("inf")
+    return float(np.max(np.abs(found - expected)) / np.max(np.abs(expected)))
+
+
 def _error(competitor: Competitor, found: npt.NDArray[Any], reference: Reference) -> float | None:
     expected = reference.values[: len(found)]
     if competitor.output == "prediction":
@@ -59,9 +66,7 @@ def _error(competitor: Competitor, found: npt.NDArray[Any], reference: Reference
             return None
         # Efficiency: values and expected value sum up to the raw prediction.
         expected = expected.sum(axis=1) + np.asarray(reference.expected_value)
-    if found.shape != expected.shape:
-        return float("inf")
-    return float(np.max(np.abs(found - expected)) / np.max(np.abs(expected)))
+    return relative_error(found, expected)
 
 
 def compare(

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 import datasets
+from workloads import Job
 
 ROW_COUNTS = (20_000, 400_000)
 MEGABYTE = 1e6
@@ -57,23 +58,33 @@ def _forget_peak() -> None:
         return
 
 
-def _measure_here(path: Path, data: str, n_rows: int, dtype: str, n_threads: int) -> None:
+def _measure_here(options: argparse.Namespace) -> None:
     import leafshap
 
-    X = datasets.rows(data, n_rows)
+    X = datasets.rows(options.data, options.rows)
+    background = datasets.background(options.data, options.background)
     datasets.forget()
     ready = _resident()
     _forget_peak()
-    explainer = leafshap.TreeExplainer(path, dtype=dtype, n_jobs=n_threads)
+    explainer = leafshap.TreeExplainer(
+        options.path,
+        background if options.background else None,
+        model_output=options.model_output,
+        dtype=options.dtype,
+        n_jobs=options.threads,
+    )
     built_peak, built = _peak(), _resident()
     _forget_peak()
-    values = np.asarray(explainer.shap_values(X, check_additivity=False))
+    if options.interactions:
+        values = np.asarray(explainer.shap_interaction_values(X))
+    else:
+        values = np.asarray(explainer.shap_values(X, check_additivity=False))
     call_peak = _peak()
     found = {
-        "rows": n_rows,
-        "dtype": dtype,
+        "rows": options.rows,
+        "dtype": options.dtype,
         "output_mb": values.nbytes / MEGABYTE,
-        "input_mb": X.nbytes / MEGABYTE,
+        "input_mb": (X.nbytes + background.nbytes) / MEGABYTE,
         # While the model file is read and the plan built, what stays of it, and what the call
         # itself adds; total is the greatest of all over the state before the explainer.
         "construction_peak_mb": (built_peak - ready) / MEGABYTE,
@@ -85,9 +96,15 @@ def _measure_here(path: Path, data: str, n_rows: int, dtype: str, n_threads: int
 
 
 def measure(
-    path: Path, data: str, n_threads: int, row_counts: tuple[int, ...] = ROW_COUNTS
+    path: Path,
+    data: str,
+    n_threads: int,
+    row_counts: tuple[int, ...] = ROW_COUNTS,
+    job: Job | None = None,
 ) -> list[dict[str, Any]]:
     """Peak memory for both precisions and every row count, each in its own process.
+
+    With a `job` its background data is used, which counts as input.
 
     Raises
     ------
@@ -99,6 +116,10 @@ def measure(
         for n_rows in row_counts:
             command = [sys.executable, __file__, str(path), data, str(n_rows), dtype]
             command += ["--threads", str(n_threads)]
+            if job:
+                command += ["--background", str(job.background)]
+                command += ["--model-output", job.model_output]
+                command += ["--interactions"] if job.interactions else []
             done = subprocess.run(command, capture_output=True, text=True, env=os.environ)
             if done.returncode:
                 raise RuntimeError(done.stderr.strip())
@@ -114,10 +135,10 @@ def main() -> None:
     parser.add_argument("rows", type=int)
     parser.add_argument("dtype", choices=("float64", "float32"))
     parser.add_argument("--threads", type=int, default=1)
-    arguments = parser.parse_args()
-    _measure_here(
-        arguments.path, arguments.data, arguments.rows, arguments.dtype, arguments.threads
-    )
+    parser.add_argument("--background", type=int, default=0, help="rows; 0 is path-dependent")
+    parser.add_argument("--model-output", default="raw")
+    parser.add_argument("--interactions", action="store_true")
+    _measure_here(parser.parse_args())
 
 
 if __name__ == "__main__":

@@ -7,31 +7,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import report_jobs
 import workloads
 from competitors.ours import OURS, OURS_FLOAT32
+from formatting import count, table, times, verdict
 from timing import geometric_mean
 
 _PRECISIONS = {OURS: "float64", OURS_FLOAT32: "float32"}
 _XGBOOST = ("xgboost", "xgboost-old")
 PREDICT = "xgboost-predict"
-
-
-def _count(value: float) -> str:
-    """Three significant digits: 54.1, 1,450, 429K."""
-    if value >= 10_000:
-        return f"{value / 1000:,.3g}K" if value < 999_500 else f"{value / 1e6:.3g}M"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def _times(ratio: dict[str, float]) -> str:
-    digits = 0 if ratio["median"] >= 20 else 1 if ratio["median"] >= 2 else 2
-    low, high = (f"{ratio[key]:.{digits}f}" for key in ("min", "max"))
-    return f"{ratio['median']:.{digits}f}x ({low}-{high})"
-
-
-def _table(header: list[str], rows: list[list[str]]) -> list[str]:
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    return lines + ["| " + " | ".join(row) + " |" for row in rows]
 
 
 def _measured(results: dict[str, Any], key: str) -> dict[str, Any]:
@@ -63,6 +47,8 @@ def _head(results: dict[str, Any]) -> list[str]:
 def _throughput(results: dict[str, Any]) -> list[str]:
     rows = []
     for name, workload in _measured(results, "sides").items():
+        if "job" in workload:
+            continue
         speedups = workload["speedups"]
         for side, found in workload["sides"].items():
             rate = found["rows_per_second"]
@@ -72,13 +58,13 @@ def _throughput(results: dict[str, Any]) -> list[str]:
                 [
                     name,
                     side,
-                    _count(rate["median"]),
-                    f"{_count(rate['min'])}-{_count(rate['max'])}",
-                    _count(found["rows"]),
+                    count(rate["median"]),
+                    f"{count(rate['min'])}-{count(rate['max'])}",
+                    count(found["rows"]),
                     f"{found['cores_busy']:.1f}",
                     "reference" if error is None else f"{error:.0e}",
                     *(
-                        _times(speedups[mine][side]) if side in speedups.get(mine, {}) else ""
+                        times(speedups[mine][side]) if side in speedups.get(mine, {}) else ""
                         for mine in _PRECISIONS
                     ),
                 ]
@@ -87,7 +73,7 @@ def _throughput(results: dict[str, Any]) -> list[str]:
         return []
     header = ["workload", "side", "rows/s", "spread", "rows a call", "cores", "difference"]
     header += [f"{precision} is faster by" for precision in _PRECISIONS.values()]
-    return ["", "## Rows per second", "", *_table(header, rows)]
+    return ["", "## Rows per second", "", *table(header, rows)]
 
 
 def _latency(results: dict[str, Any]) -> list[str]:
@@ -107,7 +93,11 @@ def _latency(results: dict[str, Any]) -> list[str]:
     if not rows:
         return []
     header = ["workload", "side", "us a call", "spread", "with building the input object"]
-    return ["", "## One row", "", *_table(header, rows)]
+    return ["", "## One row", "", *table(header, rows)]
+
+
+def _memory_workloads(results: dict[str, Any]) -> dict[str, Any]:
+    return {n: w for n, w in _measured(results, "processes").items() if w["measure"] == "memory"}
 
 
 def _memory(results: dict[str, Any]) -> list[str]:
@@ -122,14 +112,14 @@ def _memory(results: dict[str, Any]) -> list[str]:
             f"{found['call_mb']:.1f}",
             f"{found['total_mb']:.1f}",
         ]
-        for name, workload in _measured(results, "processes").items()
+        for name, workload in _memory_workloads(results).items()
         for found in workload["processes"]
     ]
     if not rows:
         return []
     header = ["workload", "dtype", "rows", "input + output", "construction peak", "explainer"]
     header += ["call", "peak beyond input and output"]
-    return ["", "## Memory in MB", "", *_table(header, rows)]
+    return ["", "## Memory in MB", "", *table(header, rows)]
 
 
 def _against_xgboost(results: dict[str, Any], mine: str) -> dict[str, float]:
@@ -153,10 +143,6 @@ def _group(results: dict[str, Any], group: str, mine: str, theirs: str) -> dict[
     }
 
 
-def _verdict(met: bool) -> str:
-    return "met" if met else "missed"
-
-
 def _speed_targets(results: dict[str, Any]) -> list[list[str]]:
     rows = []
     for mine, mean_target, least_target in ((OURS, 50, 25), (OURS_FLOAT32, 100, 50)):
@@ -168,20 +154,20 @@ def _speed_targets(results: dict[str, Any]) -> list[list[str]]:
             min(six.items(), key=lambda item: item[1]),
         )
         all_six = len(six) == 6
-        count = "the six" if all_six else f"{len(six)} of the six"
+        which = "the six" if all_six else f"{len(six)} of the six"
         precision = _PRECISIONS[mine]
         rows += [
             [
-                f"XGBoost pred_contribs, geometric mean of {count}, {precision}",
+                f"XGBoost pred_contribs, geometric mean of {which}, {precision}",
                 f">= {mean_target}x",
                 f"{mean:.1f}x",
-                _verdict(mean >= mean_target) if all_six else "part of it",
+                verdict(mean >= mean_target) if all_six else "part of it",
             ],
             [
-                f"XGBoost pred_contribs, least of {count}, {precision}",
+                f"XGBoost pred_contribs, least of {which}, {precision}",
                 f">= {least_target}x",
                 f"{least:.1f}x ({worst})",
-                _verdict(least >= least_target) if all_six else "part of it",
+                verdict(least >= least_target) if all_six else "part of it",
             ],
         ]
     for label, group, theirs, mine, target in (
@@ -195,7 +181,7 @@ def _speed_targets(results: dict[str, Any]) -> list[list[str]]:
                     f"{label}, {name}, {_PRECISIONS[mine]}",
                     f">= {target}x",
                     f"{ratio:.0f}x",
-                    _verdict(ratio >= target),
+                    verdict(ratio >= target),
                 ]
             )
     for name, ratio in _group(results, workloads.SIX, OURS_FLOAT32, PREDICT).items():
@@ -205,7 +191,7 @@ def _speed_targets(results: dict[str, Any]) -> list[list[str]]:
                     f"time of explaining over XGBoost's predict, {name}, float32",
                     "<= 2x",
                     f"{1 / ratio:.2f}x",
-                    _verdict(1 / ratio <= 2),
+                    verdict(1 / ratio <= 2),
                 ]
             )
     return rows
@@ -223,20 +209,20 @@ def _cost_targets(results: dict[str, Any]) -> list[list[str]]:
                         f"one row, {name}, over {theirs}, float64",
                         "<= 1x",
                         f"{mine / other:.2f}x",
-                        _verdict(mine <= other),
+                        verdict(mine <= other),
                     ]
                 )
-    for name, workload in _measured(results, "processes").items():
+    for name, workload in _memory_workloads(results).items():
         worst = max(found["total_mb"] for found in workload["processes"])
-        rows.append([f"peak of {name}", "< 50 MB", f"{worst:.1f} MB", _verdict(worst < 50)])
+        rows.append([f"peak of {name}", "< 50 MB", f"{worst:.1f} MB", verdict(worst < 50)])
     return rows
 
 
 def _targets(results: dict[str, Any]) -> list[str]:
-    rows = _speed_targets(results) + _cost_targets(results)
+    rows = _speed_targets(results) + _cost_targets(results) + report_jobs.targets(results)
     if not rows:
         return []
-    return ["", "## Targets", "", *_table(["what", "target", "measured", ""], rows)]
+    return ["", "## Targets", "", *table(["what", "target", "measured", ""], rows)]
 
 
 def _notes(results: dict[str, Any]) -> list[str]:
@@ -253,7 +239,16 @@ def _notes(results: dict[str, Any]) -> list[str]:
 
 def render(results: dict[str, Any]) -> str:
     """The whole report."""
-    sections = (_head, _targets, _throughput, _latency, _memory, _notes)
+    sections = (
+        _head,
+        _targets,
+        _throughput,
+        _latency,
+        _memory,
+        report_jobs.background,
+        report_jobs.summaries,
+        _notes,
+    )
     lines: list[str] = []
     for section in sections:
         lines += section(results)

@@ -12,20 +12,30 @@ import json
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import datasets
 import equality
+import jobs
 import latency
 import machine
 import memory
 import report
 import timing
 import workloads
-from competitors import Competitor, Side, registry
-from competitors.ours import OURS, OURS_FLOAT32
-from workloads import TrainedModel, Workload
+from competitors import (
+    BackgroundCompetitor,
+    Competitor,
+    Library,
+    Side,
+    for_background,
+    for_interactions,
+    for_values,
+)
+from competitors.ours import OUR_NAMES, OURS
+from workloads import Job, TrainedModel, Workload
 
 
 def _say(text: str) -> None:
@@ -40,6 +50,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--competitors", nargs="+", default=[], metavar="NAME", help="names, or all"
     )
+    parser.add_argument("--slow", action="store_true", help="also those that take minutes a call")
     parser.add_argument("--rows", type=int, help="rows per call, for every side")
     parser.add_argument("--threads", type=int, default=machine.n_cores(), help="for every side")
     parser.add_argument("--repeats", type=int, help="rounds (default 5; 2 with --quick)")
@@ -50,46 +61,61 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _choose_competitors(names: list[str]) -> dict[str, Competitor]:
+def _names() -> list[str]:
+    """Of all competitors."""
+    return list(dict.fromkeys([*for_values(), *for_interactions(), *for_background()]))
+
+
+def _choose(known: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
     """Competitors asked for, and ours always."""
-    known = registry()
-    unknown = sorted(set(names) - set(known) - {"all"})
-    if unknown:
-        raise SystemExit(f"unknown competitors {unknown}; known: {list(known)}")
+    names = options.competitors
     return {
         name: competitor
         for name, competitor in known.items()
-        if name in (*names, OURS, OURS_FLOAT32)
+        if name in (*names, *OUR_NAMES)
         or "all" in names
-        or (not names and competitor.by_default)
+        or (not names and (competitor.by_default or options.slow))
     }
 
 
 class _Runner:
     """The options, and the results as they come in."""
 
-    def __init__(self, options: argparse.Namespace, competitors: dict[str, Competitor]) -> None:
+    def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.repeats: int = options.repeats or (2 if options.quick else 5)
         self.failures: list[str] = []
-        absent = {name: word for name, c in competitors.items() if (word := c.absent())}
-        self.competitors = {n: c for n, c in competitors.items() if n not in absent}
         self.results: dict[str, Any] = {
             "machine": machine.describe(),
             "threads": options.threads,
             "repeats": self.repeats,
             "quick": options.quick,
             "rows": options.rows,
-            "versions": {name: c.version() for name, c in self.competitors.items()},
-            "leafshap": self._build_info(),
-            "absent": absent,
-            "workloads": {},
+            "versions": {},
+            "absent": {},
         }
-        for name, word in absent.items():
+        self.values: dict[str, Competitor] = self._present(for_values())
+        self.interactions: dict[str, Competitor] = self._present(for_interactions())
+        self.background: dict[str, BackgroundCompetitor] = self._present(for_background())
+        self.results["leafshap"] = self._build_info()
+        self.results["workloads"] = {}
+        for name, word in self.results["absent"].items():
             _say(f"without {name}: {word}")
 
+    def _present(self, known: dict[str, Any]) -> dict[str, Any]:
+        """Those chosen that can run here; notes versions, and why others cannot."""
+        present: dict[str, Library] = {}
+        for name, competitor in _choose(known, self.options).items():
+            word = competitor.absent()
+            if word:
+                self.results["absent"][name] = word
+            else:
+                self.results["versions"][name] = competitor.version()
+                present[name] = competitor
+        return present
+
     def _build_info(self) -> Any:
-        if OURS not in self.competitors:
+        if OURS in self.results["absent"]:
             return None
         import leafshap
 
@@ -112,16 +138,21 @@ class _Runner:
         result["model"] = model.info
         if workload.measure == "memory":
             self._memory(model, result)
+        elif workload.job:
+            self._background(workload, workload.job, model, result)
         else:
             self._race(workload, model, result)
 
     def _memory(self, model: TrainedModel, result: dict[str, Any]) -> None:
-        if OURS not in self.competitors:
-            result["skipped"] = self.results["absent"].get(OURS, "leafshap only")
+        if OURS in self.results["absent"]:
+            result["skipped"] = self.results["absent"][OURS]
             return
         result["processes"] = memory.measure(model.path, model.spec.data, self.options.threads)
         for line in result["processes"]:
             _say(f"  {line['dtype']} {line['rows']} rows: {line['total_mb']:.1f} MB")
+
+    def _competitors(self, workload: Workload) -> dict[str, Competitor]:
+        return self.interactions if workload.measure == "interactions" else self.values
 
     def _prepare(
         self, workload: Workload, model: TrainedModel, result: dict[str, Any]
@@ -133,7 +164,7 @@ class _Runner:
         X = datasets.rows(model.spec.data, equality.MOST_ROWS)
         sides: dict[str, Side] = {}
         reference: equality.Reference | None = None
-        for name, competitor in self.competitors.items():
+        for name, competitor in self._competitors(workload).items():
             word = competitor.unsupported(model.spec)
             if word is None and workload.measure == "latency" and competitor.output != "values":
                 word = "not an explanation"
@@ -178,17 +209,24 @@ class _Runner:
             for name, found in result["latency"].items():
                 _say(f"  {name}: {found['explain_us']['median']:.0f} us")
         else:
-            self._throughput(sides, model, result)
+            self._throughput(workload, sides, model, result)
 
     def _throughput(
-        self, sides: dict[str, Side], model: TrainedModel, result: dict[str, Any]
+        self,
+        workload: Workload,
+        sides: dict[str, Side],
+        model: TrainedModel,
+        result: dict[str, Any],
     ) -> None:
         data, options = model.spec.data, self.options
-        limit = timing.most_rows(model.info["features"], model.info["outputs"])
+        values_per_row = model.info["features"] * model.info["outputs"]
+        if workload.measure == "interactions":
+            values_per_row *= model.info["features"]
+        limit = timing.most_rows(values_per_row)
         contestants = {}
         for name, side in sides.items():
-            contestant = timing.Contestant(self.competitors[name], side)
-            fast = name in (OURS, OURS_FLOAT32) or contestant.competitor.output == "prediction"
+            contestant = timing.Contestant(self._competitors(workload)[name], side)
+            fast = name in OUR_NAMES or contestant.competitor.output == "prediction"
             target = timing.FAST_SECONDS if fast else timing.SLOW_SECONDS
             target *= timing.QUICK_FACTOR if options.quick else 1
             block = contestant.competitor.row_block(model.spec) * options.threads
@@ -202,14 +240,37 @@ class _Runner:
             mine: {
                 name: timing.speedup(contestants[mine], contestant)
                 for name, contestant in contestants.items()
-                if name not in (OURS, OURS_FLOAT32)
+                if name not in OUR_NAMES
             }
-            for mine in (OURS, OURS_FLOAT32)
+            for mine in OUR_NAMES
             if mine in contestants
         }
         for name, side_result in result["sides"].items():
             rate = side_result["rows_per_second"]["median"]
             _say(f"  {name}: {rate:,.0f} rows/s ({side_result['rows']} rows)")
+
+    def _background(
+        self, workload: Workload, job: Job, model: TrainedModel, result: dict[str, Any]
+    ) -> None:
+        options = self.options
+        if options.quick:
+            job = jobs.shrink(job)
+        if options.rows:
+            job = replace(job, rows=options.rows)
+        race = jobs.Race(workload, job, model, options.threads, whole=bool(options.rows))
+        for name, competitor in jobs.choose(self.background, job, OUR_NAMES).items():
+            _say(f"  {name}: {race.enter(name, competitor)}")
+        race.run(self.repeats)
+        race.compare_times(OUR_NAMES)
+        self.failures += race.failures
+        result.update(race.result)
+        for name, found in result["sides"].items():
+            seconds, building = found["seconds"]["median"], found["building_seconds"]
+            _say(f"  {name}: {seconds:.3f} s, {building:.3f} s of it building")
+        if OURS in result["sides"] and model.spec.library != "sklearn":
+            result["processes"] = memory.measure(
+                model.path, model.spec.data, options.threads, (job.rows,), job
+            )
 
     def store(self) -> None:
         """After every workload, so that an interrupted run keeps what it has."""
@@ -226,15 +287,20 @@ def main() -> int:
     options = _arguments()
     if options.isa:
         os.environ["LEAFSHAP_ISA"] = options.isa  # read when leafshap is imported
+    # For sides that cannot be told how many threads to use; read when OpenMP is loaded.
+    os.environ["OMP_NUM_THREADS"] = str(options.threads)
     if options.list:
         print("workloads:  ", *workloads.WORKLOADS, sep="\n  ")
-        print("competitors:", *registry(), sep="\n  ")
+        print("competitors:", *_names(), sep="\n  ")
         return 0
     try:
         chosen = workloads.select(options.workloads)
     except ValueError as error:
         raise SystemExit(str(error)) from None
-    runner = _Runner(options, _choose_competitors(options.competitors))
+    unknown = sorted(set(options.competitors) - set(_names()) - {"all"})
+    if unknown:
+        raise SystemExit(f"unknown competitors {unknown}; known: {_names()}")
+    runner = _Runner(options)
     for workload in chosen:
         runner.run(workload)
         runner.store()

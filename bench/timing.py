@@ -66,9 +66,9 @@ class Contestant:
         }
 
 
-def most_rows(n_features: int, n_outputs: int) -> int:
-    """Rows whose float64 output and input fit the memory one call may take."""
-    return min(MOST_ROWS, MOST_BYTES // (8 * n_features * n_outputs))
+def most_rows(values_per_row: int) -> int:
+    """Rows whose float64 output fits the memory one call may take."""
+    return min(MOST_ROWS, MOST_BYTES // (8 * values_per_row))
 
 
 def choose_rows(contestant: Contestant, data: str, target: float, limit: int, block: int) -> int:

@@ -22,6 +22,7 @@ import datasets
 MODELS = datasets.CACHE / "models"
 
 Library = Literal["xgboost", "lightgbm", "sklearn"]
+Measure = Literal["throughput", "latency", "memory", "interactions", "background"]
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,25 @@ class ModelSpec:
 
 
 @dataclass(frozen=True)
+class Job:
+    """A whole explanation against background data, from the trained model to the values."""
+
+    rows: int
+    background: int
+    against: tuple[str, ...] = ()  # the competitors it is a job for; ours always
+    interactions: bool = False
+    model_output: str = "raw"
+
+
+@dataclass(frozen=True)
 class Workload:
     """One line of the benchmark."""
 
     name: str
     spec: ModelSpec
     group: str
-    measure: Literal["throughput", "latency", "memory"] = "throughput"
+    measure: Measure = "throughput"
+    job: Job | None = None
 
 
 @dataclass(frozen=True)
@@ -94,35 +107,87 @@ def _lightgbm(leaves: int, rounds: int) -> ModelSpec:
     return ModelSpec("lightgbm", "flights", rounds, params)
 
 
-_FLIGHTS_D6 = _xgboost("flights", 6, 500)
-_SYN_D3 = _xgboost("syn", 3, 1000)
-_FLIGHTS_D16 = _xgboost("flights", 16, 100)
-_LIGHTGBM_31 = _lightgbm(31, 500)
-_FOREST = ModelSpec("sklearn", "flights", 50, {"random_state": 0}, n_rows=30_000)
+def _job(name: str, spec: ModelSpec, rows: int, background: int, **options: Any) -> Workload:
+    group = options.pop("group", BACKGROUND)
+    job = Job(rows, background, **options)
+    return Workload(f"{group}-{name}", spec, group, "background", job)
+
 
 SIX = "six"
+INTERACTIONS = "interactions"
+BACKGROUND = "background"
+SHAPES = "shapes"
 
-_ALL = (
+_FLIGHTS_D6 = _xgboost("flights", 6, 500)
+_FLIGHTS_D8 = _xgboost("flights", 8, 100)
+_FLIGHTS_D16 = _xgboost("flights", 16, 100)
+_SYN_D3 = _xgboost("syn", 3, 1000)
+_SYN_D10 = _xgboost("syn", 10, 200)
+_LATE_D6 = _xgboost("late", 6, 100, objective="binary:logistic")
+_WIDE_D6 = _xgboost("wide", 6, 200, colsample_bytree=0.2, seed=0)
+_LIGHTGBM_31 = _lightgbm(31, 500)
+_LIGHTGBM_255 = _lightgbm(255, 100)
+_FOREST = ModelSpec("sklearn", "flights", 50, {"random_state": 0}, n_rows=30_000)
+
+_SIX = (
     Workload("syn-d3-1000", _SYN_D3, SIX),
     Workload("flights-d6-500", _FLIGHTS_D6, SIX),
     Workload("syn-d6-500", _xgboost("syn", 6, 500), SIX),
-    Workload("flights-d8-100", _xgboost("flights", 8, 100), SIX),
-    Workload("syn-d10-200", _xgboost("syn", 10, 200), SIX),
+    Workload("flights-d8-100", _FLIGHTS_D8, SIX),
+    Workload("syn-d10-200", _SYN_D10, SIX),
     Workload("flights-d16-100", _FLIGHTS_D16, SIX),
+)
+
+_ALL = (
+    *_SIX,
     Workload("lightgbm-31-500", _LIGHTGBM_31, "lightgbm"),
-    Workload("lightgbm-255-100", _lightgbm(255, 100), "lightgbm"),
+    Workload("lightgbm-255-100", _LIGHTGBM_255, "lightgbm"),
     Workload("forest-50", _FOREST, "sklearn"),
     Workload(
         "multiclass-d6-50",
         _xgboost("flights", 6, 50, n_classes=5, objective="multi:softprob", num_class=5),
         "other",
     ),
-    Workload("wide-d6-200", _xgboost("wide", 6, 200, colsample_bytree=0.2, seed=0), "other"),
+    Workload("wide-d6-200", _WIDE_D6, "other"),
     Workload("single-row-syn-d3-1000", _SYN_D3, "single-row", "latency"),
     Workload("single-row-flights-d6-500", _FLIGHTS_D6, "single-row", "latency"),
     Workload("single-row-flights-d16-100", _FLIGHTS_D16, "single-row", "latency"),
     Workload("single-row-lightgbm-31-500", _LIGHTGBM_31, "single-row", "latency"),
     Workload("memory-flights-d6-500", _FLIGHTS_D6, "memory", "memory"),
+    *(Workload(f"{INTERACTIONS}-{w.name}", w.spec, INTERACTIONS, "interactions") for w in _SIX),
+    _job(
+        "flights-d6-500-m100",
+        _FLIGHTS_D6,
+        10_000,
+        100,
+        against=("shap", "shapiq", "shapiq-auto", "woodelf"),
+    ),
+    _job("flights-d6-500-m300000", _FLIGHTS_D6, 300_000, 300_000, against=("woodelf",)),
+    _job("flights-d8-100-m50000", _FLIGHTS_D8, 50_000, 50_000, against=("woodelf",)),
+    _job("syn-d10-200-m50000", _SYN_D10, 50_000, 50_000, against=("woodelf",)),
+    _job(
+        "pairs-flights-d6-500-m100000",
+        _FLIGHTS_D6,
+        10_000,
+        100_000,
+        against=("woodelf",),
+        interactions=True,
+    ),
+    _job(
+        "probability-late-d6-100-m100",
+        _LATE_D6,
+        10_000,
+        100,
+        against=("shap",),
+        model_output="probability",
+    ),
+    # Shapes of model, rows and background that could be far slower than their neighbours.
+    _job("forest-50-m100", _FOREST, 1_000, 100, group=SHAPES),
+    _job("lightgbm-255-100-m1000", _LIGHTGBM_255, 10_000, 1_000, group=SHAPES),
+    _job("wide-d6-200-m100", _WIDE_D6, 5_000, 100, group=SHAPES),
+    _job("flights-d16-100-m100", _FLIGHTS_D16, 2_000, 100, group=SHAPES),
+    _job("syn-d3-1000-m100000", _SYN_D3, 100_000, 100_000, group=SHAPES),
+    _job("flights-d6-500-one-row", _FLIGHTS_D6, 1, 100_000, group=SHAPES),
 )
 
 WORKLOADS: dict[str, Workload] = {workload.name: workload for workload in _ALL}

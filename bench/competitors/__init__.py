@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from workloads import ModelSpec, TrainedModel
+from workloads import Job, ModelSpec, TrainedModel
 
 
 def _as_is(value: Any) -> Any:
@@ -47,23 +47,53 @@ class Side:
     expected_value: Any = None
 
 
-class Competitor(Protocol):
-    """What a file of this folder offers as COMPETITORS."""
+@dataclass
+class BackgroundSide:
+    """A competitor for jobs with background data, of which the whole way to the values is timed.
+
+    Attributes
+    ----------
+    build
+        Timed: the staged background to an explainer, from the trained model.
+    explain
+        Timed: that explainer and the staged rows to the library's output.
+    stage
+        float32 (n, F) to what the library is fed with, rows and background alike.
+    values
+        The output as SHAP values (n, F) or interaction values (n, F, F).
+    summary
+        What a report should tell about how an explainer works; only ours has to.
+    """
+
+    build: Callable[[Any], Any]
+    explain: Callable[[Any, Any], Any]
+    stage: Callable[[npt.NDArray[np.float32]], Any] = _as_is
+    values: Callable[[Any], npt.NDArray[Any]] = np.asarray
+    summary: Callable[[Any], Any] = lambda explainer: None
+
+
+class Library(Protocol):
+    """What every competitor has, whatever it is asked for."""
 
     name: str
-    output: Literal["values", "prediction"]
     # Greatest allowed difference to our float64 values, relative to the greatest of them.
     tolerance: float
     # Runs without being asked for by name.
     by_default: bool
-    # A call gets at least so many rows: for a competitor with a high fixed cost per call.
-    min_rows: int
 
     def absent(self) -> str | None:
         """Why it cannot run here, or None."""
 
     def version(self) -> str:
         """Library and version."""
+
+
+class Competitor(Library, Protocol):
+    """What a file of this folder offers as COMPETITORS for explanations by a ready explainer."""
+
+    output: Literal["values", "prediction"]
+    # A call gets at least so many rows: for a competitor with a high fixed cost per call.
+    min_rows: int
 
     def unsupported(self, spec: ModelSpec) -> str | None:
         """Why it cannot or need not explain such a model, or None."""
@@ -75,7 +105,18 @@ class Competitor(Protocol):
         """Load the model and make it ready on `n_threads` threads."""
 
 
-_MODULES = (
+class BackgroundCompetitor(Library, Protocol):
+    """What a file of this folder offers as COMPETITORS for jobs with background data."""
+
+    # Rows are explained one after another, so that few of them tell the time of many. Otherwise
+    # the job is run whole.
+    row_by_row: bool
+
+    def prepare(self, model: TrainedModel, job: Job, n_threads: int) -> BackgroundSide:
+        """Load the model."""
+
+
+_VALUES = (
     "ours",
     "xgboost_native",
     "xgboost_old",
@@ -85,6 +126,8 @@ _MODULES = (
     "shapiq_tree",
     "woodelf_tree",
 )
+_INTERACTIONS = ("ours_interactions", "xgboost_interactions")
+_BACKGROUND = ("ours_background", "shap_background", "shapiq_background", "woodelf_background")
 
 
 def version_of(distributions: str) -> str | None:
@@ -102,12 +145,24 @@ def not_installed(module: str) -> str | None:
     return None if importlib.util.find_spec(module) else f"{module} is not installed"
 
 
-def registry() -> dict[str, Competitor]:
-    """Every competitor by name, ours first."""
-    found: dict[str, Competitor] = {}
-    for module in _MODULES:
-        competitors: tuple[Competitor, ...] = importlib.import_module(
-            f"competitors.{module}"
-        ).COMPETITORS
+def _competitors(modules: tuple[str, ...]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for module in modules:
+        competitors = importlib.import_module(f"competitors.{module}").COMPETITORS
         found.update({competitor.name: competitor for competitor in competitors})
     return found
+
+
+def for_values() -> dict[str, Competitor]:
+    """Every competitor for path-dependent values by name, ours first."""
+    return _competitors(_VALUES)
+
+
+def for_interactions() -> dict[str, Competitor]:
+    """Every competitor for path-dependent interaction values, dense."""
+    return _competitors(_INTERACTIONS)
+
+
+def for_background() -> dict[str, BackgroundCompetitor]:
+    """Every competitor for jobs with background data."""
+    return _competitors(_BACKGROUND)

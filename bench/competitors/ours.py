@@ -12,17 +12,13 @@ from workloads import ModelSpec, TrainedModel
 
 OURS = "leafshap-f64"
 OURS_FLOAT32 = "leafshap-f32"
+OUR_NAMES = (OURS, OURS_FLOAT32)
 
 
-class Leafshap:
-    """`shap_values(X, check_additivity=False)` with a ready explainer.
+class LeafshapLibrary:
+    """What its competitors share: one for every precision."""
 
-    The check against the model's own prediction is off: it would time the other library.
-    """
-
-    output: Literal["values", "prediction"] = "values"
     by_default = True
-    min_rows = 1
 
     def __init__(self, name: str, dtype: str, tolerance: float) -> None:
         self.name = name
@@ -43,6 +39,16 @@ class Leafshap:
         import leafshap
 
         return f"leafshap {leafshap.__version__}"
+
+
+class Leafshap(LeafshapLibrary):
+    """`shap_values(X, check_additivity=False)` with a ready explainer.
+
+    The check against the model's own prediction is off: it would time the other library.
+    """
+
+    output: Literal["values", "prediction"] = "values"
+    min_rows = 1
 
     def unsupported(self, spec: ModelSpec) -> str | None:
         return None

@@ -8,20 +8,25 @@ from competitors import Side, not_installed, version_of
 from workloads import ModelSpec, TrainedModel
 
 
-class WoodelfTree:
-    """`WoodelfExplainer(model).shap_values(DataFrame)`."""
+class WoodelfLibrary:
+    """What its competitors share."""
 
     name = "woodelf"
-    output: Literal["values", "prediction"] = "values"
     tolerance = 1e-4  # float32 tables
     by_default = False  # half a minute a call, and minutes for deep trees
-    min_rows = 50_000
 
     def absent(self) -> str | None:
         return not_installed("woodelf") or not_installed("pandas")
 
     def version(self) -> str:
         return f"woodelf {version_of('woodelf-explainer')}"
+
+
+class WoodelfTree(WoodelfLibrary):
+    """`WoodelfExplainer(model).shap_values(DataFrame)`."""
+
+    output: Literal["values", "prediction"] = "values"
+    min_rows = 50_000
 
     def unsupported(self, spec: ModelSpec) -> str | None:
         if spec.n_classes:
