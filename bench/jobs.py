@@ -10,7 +10,6 @@ import gc
 import math
 import statistics
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -106,6 +105,7 @@ class Race:
         self.background = datasets.background(model.spec.data, job.background)
         self.reference: tuple[str, npt.NDArray[Any]] | None = None
         self.entrants: dict[str, Entrant] = {}
+        # Failures are also told as the reason why a competitor is skipped.
         self.failures: list[str] = []
         self.result: dict[str, Any] = {
             "agreement": {},
@@ -132,7 +132,7 @@ class Race:
                 _, explainer, raw = entrant.call(self.X, self.background)
                 self.reference = name, side.values(raw)
                 self.result["summary"] = side.summary(explainer)
-                self._agree(name, competitor, None)
+                self._agree(name, competitor, self.job.rows, None)
             elif competitor.row_by_row:
                 entrant.rows = min(FIRST_ROWS, self.job.rows)
                 entrant.call(self.X, self.background)  # what is done once is done now
@@ -151,33 +151,33 @@ class Race:
         self.entrants[name] = entrant
         return f"{entrant.rows} of {self.job.rows} rows"
 
-    def _agree(self, name: str, competitor: BackgroundCompetitor, error: float | None) -> bool:
-        reference, values = self.reference or (None, None)
-        ok = error is None or error <= competitor.tolerance
-        self.result["agreement"][name] = {
-            "reference": reference,
-            "rows": len(values) if values is not None else 0,
-            "error": error,
-            "tolerance": competitor.tolerance,
-            "ok": ok,
-        }
-        return ok
-
     def _compare(self, name: str, entrant: Entrant, raw: Any) -> bool:
-        """Hold the output against the reference; one that differs is out of the race."""
+        """Hold an output against the reference; a side that differs is out of the race."""
         if self.reference is None or self.reference[0] == name:
             return True
         found = entrant.side.values(raw)
         error = relative_error(found, self.reference[1][: len(found)])
-        ok = self._agree(name, entrant.competitor, error)
-        self.result["agreement"][name]["rows"] = len(found)
-        if not ok:
-            tolerance = entrant.competitor.tolerance
-            self.failures.append(f"{self.name}: {name} differs by {error:.2e}")
-            self.result["skipped_competitors"][name] = (
-                f"differs by {error:.1e}, more than {tolerance:.0e}"
-            )
-            self.entrants.pop(name, None)
+        if self._agree(name, entrant.competitor, len(found), error):
+            return True
+        tolerance = entrant.competitor.tolerance
+        self.failures.append(f"{self.name}: {name} differs by {error:.2e}")
+        word = f"differs by {error:.1e}, more than {tolerance:.0e}"
+        self.result["skipped_competitors"][name] = word
+        self.entrants.pop(name, None)
+        return False
+
+    def _agree(
+        self, name: str, competitor: BackgroundCompetitor, rows: int, error: float | None
+    ) -> bool:
+        """Note how far an output is from the reference; None is the reference itself."""
+        ok = error is None or error <= competitor.tolerance
+        self.result["agreement"][name] = {
+            "reference": self.reference[0] if self.reference else None,
+            "rows": rows,
+            "error": error,
+            "tolerance": competitor.tolerance,
+            "ok": ok,
+        }
         return ok
 
     def _round(self, name: str, entrant: Entrant) -> None:
@@ -237,10 +237,3 @@ def _ratio(theirs: list[float], mine: list[float]) -> dict[str, float]:
     rounds = max(len(theirs), len(mine))
     theirs, mine = (s * rounds if len(s) == 1 else s for s in (theirs, mine))
     return spread([a / b for a, b in zip(theirs, mine, strict=True)])
-
-
-def choose(
-    competitors: Mapping[str, BackgroundCompetitor], job: Job, ours: tuple[str, ...]
-) -> dict[str, BackgroundCompetitor]:
-    """Those the job is for, ours always."""
-    return {n: c for n, c in competitors.items() if n in ours or n in job.against}

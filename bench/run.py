@@ -258,8 +258,13 @@ class _Runner:
         if options.rows:
             job = replace(job, rows=options.rows)
         race = jobs.Race(workload, job, model, options.threads, whole=bool(options.rows))
-        for name, competitor in jobs.choose(self.background, job, OUR_NAMES).items():
-            _say(f"  {name}: {race.enter(name, competitor)}")
+        for name, competitor in self.background.items():
+            if name in OUR_NAMES or name in job.against:
+                _say(f"  {name}: {race.enter(name, competitor)}")
+        for name in job.against:
+            if name not in self.background:
+                word = self.results["absent"].get(name, "not asked for (--slow)")
+                race.result["skipped_competitors"][name] = word
         race.run(self.repeats)
         race.compare_times(OUR_NAMES)
         self.failures += race.failures
