@@ -36,7 +36,13 @@ class LeafshapBackground(LeafshapLibrary):
                 return explainer.shap_interaction_values(X)
             return explainer.shap_values(X, check_additivity=False)
 
-        return BackgroundSide(build, explain)
+        return BackgroundSide(build, explain, summary=_summary)
+
+
+def _summary(explainer: Any) -> Any:
+    """How the leaves are explained; None where the output needs no tables."""
+    plans = explainer._game._plans.values()
+    return next((plan.core.summary for plan in plans if hasattr(plan.core, "summary")), None)
 
 
 COMPETITORS = (
