@@ -39,7 +39,7 @@ Index rows_per_look_up(const PatternPlan& plan, std::size_t value_bytes, Index n
   const Index phi_bytes = static_cast<Index>(plan.n_slots() * value_bytes);
   const Index places_bytes = pattern_scratch_places(plan.n_levels()) * Index{sizeof(std::uint16_t)};
   const Index fit = std::min({kPhiBytes / phi_bytes, kPlacesBytes / places_bytes, kMostRows});
-  const Index n_tiles = ceil_divide(n_rows, std::max<Index>(fit, 1));
+  const Index n_tiles = std::max<Index>(1, ceil_divide(n_rows, std::max<Index>(fit, 1)));
   const Index balanced = ceil_divide(n_rows, ceil_divide(n_tiles, n_threads) * n_threads);
   return ceil_divide(std::max<Index>(balanced, 1), kPatternLanes) * kPatternLanes;
 }

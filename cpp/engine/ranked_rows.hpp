@@ -46,6 +46,7 @@ class RankedRows {
   // Calls use(chunk) for all rows in order. If they are one chunk it is kept for the next time.
   template <typename Use>
   void for_chunks(int n_threads, Cancellation& cancellation, Use&& use) {
+    if (n_rows_ == 0) return;
     const Index size = rows_per_chunk();
     if (n_rows_ <= size) {
       if (!only_) only_.emplace(*this, 0, n_threads, cancellation);

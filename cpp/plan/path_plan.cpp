@@ -1,14 +1,13 @@
 #include "plan/path_plan.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <map>
 #include <span>
 #include <type_traits>
 
 #include "error.hpp"
 #include "ir/statistics.hpp"
+#include "plan/leaf_range.hpp"
 #include "plan/quadrature.hpp"
 
 namespace leafshap {
@@ -17,10 +16,6 @@ namespace {
 // Error of a leaf's quadrature for the worst row, in units of the leaf value (docs/maths.md).
 template <typename T>
 constexpr double kTolerance = std::is_same_v<T, float> ? 2e-7 : 1e-12;
-
-// Sums of leaf values up to this stay finite.
-template <typename T>
-constexpr double kLargest = static_cast<double>(std::numeric_limits<T>::max()) / 1e6;
 
 // Float phi is added to the double sums after so many additions, in the mean over slots and in any.
 constexpr Index kMeanAdditions = 32, kMostAdditions = 512;
@@ -248,10 +243,7 @@ class PathPlan<T>::Compiler {
   // A constant added to all leaves changes no phi; around the tree's mean they lose fewer digits.
   double leaf_value(NodeId node, OutputId k) const {
     const double value = weight_ * (e_.leaf(offset_ + node)[k] - mean_[k]);
-    if (std::fabs(value) > kLargest<T>) {
-      throw Unsupported("tree " + std::to_string(tree_) + ", node " + std::to_string(node) +
-                        ": its leaf value is too large for this dtype (float64 reaches further)");
-    }
+    check_leaf(value, sizeof(T), tree_, node);
     return value;
   }
 

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "ir/statistics.hpp"
+#include "plan/leaf_range.hpp"
 #include "plan/quadrature.hpp"
 
 namespace leafshap {
@@ -238,7 +239,9 @@ class PatternPlan::Compiler {
       }
       leaf.values = plan_.leaf_values_.size();
       for (OutputId k = 0; k < e_.leaf_width(); ++k) {
-        plan_.leaf_values_.push_back(weight_ * (e_.leaf(offset_ + node)[k] - centre_[k]));
+        const double value = weight_ * (e_.leaf(offset_ + node)[k] - centre_[k]);
+        check_leaf(value, job_.value_bytes, tree_, node);
+        plan_.leaf_values_.push_back(value);
       }
       plan_.leaves_.push_back(leaf);
     }

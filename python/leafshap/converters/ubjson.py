@@ -42,6 +42,11 @@ _DTYPES: Final[dict[int, np.dtype[Any]]] = {
     ord("D"): np.dtype(">f8"),
 }
 
+# How a typed array begins after its bracket, with a length of eight bytes to follow.
+_TYPED: Final[dict[bytes, np.dtype[Any]]] = {
+    b"$" + bytes([marker]) + b"#L": dtype for marker, dtype in _DTYPES.items()
+}
+
 _CONSTANTS: Final[dict[int, bool | None]] = {ord("T"): True, ord("F"): False, ord("Z"): None}
 
 
@@ -70,9 +75,11 @@ class _Reader:
 
     def length(self, item_size: int) -> int:
         """Read an ``L`` length of items that take at least ``item_size`` bytes each."""
-        self.expect(b"L")
-        start = self.position
+        start = self.position + 1
+        if self.data[start - 1 : start] != b"L":
+            self.expect(b"L")
         if len(self.data) - start < 8:
+            self.position = start
             raise self.fail("the document ends inside a length")
         (count,) = _INT64.unpack_from(self.data, start)
         self.position = start + 8
@@ -112,6 +119,13 @@ class _Reader:
         return number
 
     def array(self, depth: int) -> Any:
+        start = self.position
+        dtype = _TYPED.get(bytes(self.data[start : start + 4]))
+        if dtype is not None and len(self.data) - start >= 12:  # almost all of a model, at once
+            count = _INT64.unpack_from(self.data, start + 4)[0]
+            if 0 <= count <= (len(self.data) - start - 12) // dtype.itemsize:
+                self.position = start + 12 + count * dtype.itemsize
+                return np.frombuffer(self.data, dtype, count, start + 12)
         kind = self.peek()
         if kind == 0x24:  # $: one type for all elements
             self.position += 1
