@@ -1,6 +1,6 @@
 """The compiled core (cpp/bindings)."""
 
-from typing import Any, TypeAlias, final
+from typing import Any, ClassVar, TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,8 @@ _Rows: TypeAlias = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 # of a plan's dtype, C-contiguous
 _Values: TypeAlias = npt.NDArray[np.floating[Any]]
 _Weights: TypeAlias = npt.NDArray[np.float64]  # (m,)
+# of kept tables: their values, and what these add up from
+_Tables: TypeAlias = tuple[npt.NDArray[np.floating[Any]], npt.NDArray[np.float64]]
 
 @final
 class Ensemble:
@@ -61,6 +63,7 @@ class PathPlan:
 class BackgroundPlan:
     """What the interventional kernels need of an ensemble and its background, for one dtype."""
 
+    methods: ClassVar[list[str]]
     def __init__(
         self,
         ensemble: Ensemble,
@@ -78,8 +81,8 @@ class BackgroundPlan:
     def interaction_pairs(
         self, X: _Rows, pairs_out: _Values, phi_out: _Values, n_threads: int
     ) -> None: ...
-    def get_tables(self) -> npt.NDArray[Any] | None: ...
-    def set_tables(self, tables: npt.NDArray[Any]) -> None: ...
+    def get_tables(self) -> _Tables | None: ...
+    def set_tables(self, state: _Tables) -> None: ...
     def expected_values(self, n_threads: int) -> npt.NDArray[np.float64]: ...  # (n_outputs,)
     @property
     def pairs(self) -> npt.NDArray[np.int32]: ...  # (P, 2), i < j, sorted
@@ -97,6 +100,7 @@ class PairwisePlan:
         background: _Rows,
         weights: _Weights | None,
         n_trees: int = -1,
+        leaves: npt.NDArray[np.bool_] | None = None,
     ) -> None: ...
     def shap_values(
         self,
@@ -105,6 +109,7 @@ class PairwisePlan:
         n_threads: int,
         output: str = "raw",
         y: npt.NDArray[np.float64] | None = None,
+        add: bool = False,
     ) -> None: ...
     @property
     def expected_values(self) -> npt.NDArray[np.float64]: ...  # (n_outputs,), of the margin

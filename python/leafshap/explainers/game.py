@@ -31,6 +31,9 @@ from leafshap.inputs import FloatArray, InputRows
 Floats = npt.NDArray[np.float64]
 Pairs = npt.NDArray[np.int32]
 _Key = tuple[str, int]  # "shap" or "interactions", number of trees
+_Tables = tuple[
+    npt.NDArray[np.floating[Any]], Floats
+]  # of a BackgroundPlan, with their expectation
 
 # A path plan is a few times the size of the model, and more than a few tree limits at once are
 # rare; a background plan holds tables of up to a gigabyte.
@@ -92,7 +95,7 @@ class TreeGame:
         self._ensemble = ensemble
         self._scaled = output.scaled(ensemble).core
         self._dtype = dtype
-        self._tables: dict[_Key, npt.NDArray[Any]] = {}  # unpickled, for plans not made yet
+        self._tables: dict[_Key, _Tables] = {}  # unpickled, for plans not made yet
         self._plans: OrderedDict[_Key, _Plan] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -269,7 +272,7 @@ class TreeGame:
             for key, plan in self._plans.items():
                 if isinstance(plan.core, _core.BackgroundPlan):
                     found = plan.core.get_tables()
-                    if found is not None and len(found):
+                    if found is not None:
                         tables[key] = found
         state["_tables"] = tables
         return state
