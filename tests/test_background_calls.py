@@ -152,12 +152,14 @@ def test_tables_move_to_another_plan(method: str, dtype: Dtype) -> None:
         second = fresh()
         second.set_tables(tables)
         again = second.get_tables()
-        np.testing.assert_array_equal(again, tables)
+        assert again is not None
+        for mine, theirs in zip(again, tables, strict=True):
+            np.testing.assert_array_equal(mine, theirs)
         np.testing.assert_array_equal(values_of(second, case.X, dtype, 2), expected)
         np.testing.assert_array_equal(expected_of(second), expected_of(first))
         # they are really used
         third = fresh()
-        third.set_tables(np.zeros_like(tables))
+        third.set_tables((np.zeros_like(tables[0]), tables[1]))
         assert not np.array_equal(values_of(third, case.X, dtype, 2), expected)
 
 
@@ -165,15 +167,19 @@ def test_wrong_tables_are_refused() -> None:
     case = large_case(3)
     plan = plan_of(case.arrays, case.background, case.weights)
     plan.build(1)
-    tables = plan.get_tables()
-    assert tables is not None
+    state = plan.get_tables()
+    assert state is not None
+    tables, expected = state
     other = plan_of(case.arrays, case.background, case.weights)
     wrong: list[Any] = [
-        tables[:-1],
-        np.append(tables, 0.0),
-        tables[:0],
-        tables.astype(np.float32),
-        tables.reshape(1, -1),
+        (tables[:-1], expected),
+        (np.append(tables, 0.0), expected),
+        (tables[:0], expected),
+        (tables.astype(np.float32), expected),
+        (tables, expected[:0]),
+        (tables, np.full_like(expected, np.nan)),
+        (tables,),
+        tables,
         None,
         "tables",
     ]

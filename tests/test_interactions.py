@@ -97,7 +97,10 @@ def test_pairs_are_the_dense_form(isa: str, method: str, dtype: Dtype) -> None:
         assert plan.pairs.dtype == np.int32
         np.testing.assert_array_equal(plan.pairs, oracle_background.pairs_of(arrays))
         pairs, phi = pairs_of(plan, case.X, dtype, k)
-        np.testing.assert_array_equal(phi, values_of(plan, case.X, dtype, k))
+        # leaves without a table are walked by another kernel for values alone
+        rtol = 1e-12 if dtype == "float64" else 2e-6
+        scale = np.abs(phi).max(initial=1e-300)
+        np.testing.assert_allclose(phi, values_of(plan, case.X, dtype, k), rtol=0, atol=rtol * scale)
         dense = interactions_of(plan, case.X, dtype, k)
         i, j = plan.pairs.T
         np.testing.assert_array_equal(pairs, dense[:, i, j])

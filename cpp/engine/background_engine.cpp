@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/pair_walk.hpp"
 #include "engine/pairwise_engine.hpp"
 #include "error.hpp"
 #include "ir/predict.hpp"
@@ -20,6 +21,10 @@ std::vector<GroupRange> choose_ranges(const PatternPlan& plan, std::size_t value
   return ranges_of_groups(plan, value_bytes, std::min(memory_limit, kStreamedBytes));
 }
 
+void add_to(std::vector<double>& sums, const std::vector<double>& values) {
+  for (std::size_t k = 0; k < sums.size(); ++k) sums[k] += values[k];
+}
+
 }  // namespace
 
 template <typename T>
@@ -32,12 +37,6 @@ BackgroundExplainer<T>::BackgroundExplainer(std::shared_ptr<const TreeEnsemble> 
             PatternOptions{options.method, background_.n_rows(), options.interactions, sizeof(T)}),
       ranges_(choose_ranges(plan_, sizeof(T), options.memory_limit)) {
   if (plan_.n_pairwise_leaves() == 0) return;
-  if (options.interactions) {
-    throw Unsupported("interaction values against background data need paths with at most " +
-                      std::to_string(kMostPatternBits) +
-                      " different features; this model has longer ones (path-dependent interaction "
-                      "values have no such limit)");
-  }
   pairwise_ = std::make_unique<PairwisePlan<T>>(ensemble_, n_trees, background_.rows(),
                                                 background_.weights(), plan_.pairwise_leaves());
 }
@@ -77,9 +76,15 @@ void BackgroundExplainer<T>::for_ranges(int n_threads, Cancellation& cancellatio
     return;
   }
   RankedRows background = ranked_background();
+  std::vector<double> expected = plan_.constant();
   for (const GroupRange range : ranges_) {
-    use(*make(range, background, n_threads, cancellation));
+    const auto tables = make(range, background, n_threads, cancellation);
+    add_to(expected, tables->expectation());
+    use(*tables);
   }
+  add_to(expected, pairwise_expectation());
+  const std::lock_guard lock(mutex_);
+  expected_ = expected;
 }
 
 template <typename T>
@@ -130,6 +135,15 @@ void BackgroundExplainer<T>::explain_interactions(const Rows& rows, const Intera
   }
   look_up_all(rows, n_threads, cancellation,
               [&](Index row, const double* phi) { add_interactions(row, phi, out); });
+  if (plan_.n_pairwise_leaves() == 0) return;
+  parallel_blocks(n_rows, n_threads, cancellation, [&] {
+    return [&, walk = PairWalk(plan_, background_),
+            sums = std::vector<double>(plan_.n_slots())](Index row, const Stop&) mutable {
+      std::fill(sums.begin(), sums.end(), 0.0);
+      walk.add(rows, row, sums.data());
+      add_interactions(row, sums.data(), out);
+    };
+  });
 }
 
 template <typename T>
@@ -200,15 +214,17 @@ std::vector<double> BackgroundExplainer<T>::expected_values(int n_threads,
     const std::lock_guard lock(mutex_);
     if (expected_) return *expected_;
   }
-  std::vector<double> expected = plan_.constant();
-  const std::vector<double> pairwise = pairwise_expectation();
-  for (std::size_t k = 0; k < expected.size(); ++k) expected[k] += pairwise[k];
-  for_ranges(n_threads, cancellation, [&](Tables& tables) {
-    for (std::size_t k = 0; k < expected.size(); ++k) expected[k] += tables.expectation()[k];
-  });
+  if (keeps_tables()) {
+    std::vector<double> expected = plan_.constant();
+    if (const auto tables = kept(n_threads, cancellation)) add_to(expected, tables->expectation());
+    add_to(expected, pairwise_expectation());
+    const std::lock_guard lock(mutex_);
+    expected_ = expected;
+  } else {
+    for_ranges(n_threads, cancellation, [](const Tables&) {});
+  }
   const std::lock_guard lock(mutex_);
-  expected_ = expected;
-  return expected;
+  return *expected_;
 }
 
 template <typename T>

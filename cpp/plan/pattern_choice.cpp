@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 #include <utility>
 
 #include "error.hpp"
@@ -62,8 +61,10 @@ class Costs {
   }
 
   // A leaf that the share `reach` of all pairs of rows can reach by mixing their features.
-  double pairwise(double reach) const {
-    if (job_.interactions) return std::numeric_limits<double>::infinity();  // it has none
+  double pairwise(Index d, double reach) const {
+    if (job_.interactions) {  // one pair after the other
+      return n_rows_ * n_background_ * reach * (100.0 + 10.0 * double(d) * double(d));
+    }
     constexpr double kLanes = 16;
     return n_rows_ * n_background_ * std::min(1.0, kLanes * reach) / kLanes * 25 + n_rows_ * 5;
   }
@@ -142,7 +143,7 @@ class Chooser {
     const bool leaf = is_leaf(node);
     if (leaf) {
       leaves_[node] = n_distinct_[node] <= kMostPatternBits ? costs_.leaf(n_distinct_[node]) : 0;
-      best_[node] = costs_.pairwise(reach_[node]);
+      best_[node] = costs_.pairwise(n_distinct_[node], reach_[node]);
       roles_[node] = PatternRole::kPairwise;
     } else {
       n_tests_[node] = 1 + n_tests_[left(node)] + n_tests_[right(node)];
