@@ -181,12 +181,13 @@ _ALL = (
         against=("shap",),
         model_output="probability",
     ),
-    # Shapes of model, rows and background that could be far slower than their neighbours.
-    _job("forest-50-m100", _FOREST, 1_000, 100, group=SHAPES),
-    _job("lightgbm-255-100-m1000", _LIGHTGBM_255, 10_000, 1_000, group=SHAPES),
-    _job("wide-d6-200-m100", _WIDE_D6, 5_000, 100, group=SHAPES),
-    _job("flights-d16-100-m100", _FLIGHTS_D16, 2_000, 100, group=SHAPES),
-    _job("syn-d3-1000-m100000", _SYN_D3, 100_000, 100_000, group=SHAPES),
+    # Shapes of model, rows and background that could be far slower than their neighbours; others
+    # take part where they can, as a check of our values.
+    _job("forest-50-m100", _FOREST, 1_000, 100, group=SHAPES, against=("shap",)),
+    _job("lightgbm-255-100-m1000", _LIGHTGBM_255, 10_000, 1_000, group=SHAPES, against=("shapiq",)),
+    _job("wide-d6-200-m100", _WIDE_D6, 5_000, 100, group=SHAPES, against=("shap",)),
+    _job("flights-d16-100-m100", _FLIGHTS_D16, 2_000, 100, group=SHAPES, against=("shap",)),
+    _job("syn-d3-1000-m100000", _SYN_D3, 100_000, 100_000, group=SHAPES, against=("woodelf",)),
     _job("flights-d6-500-one-row", _FLIGHTS_D6, 1, 100_000, group=SHAPES),
 )
 
