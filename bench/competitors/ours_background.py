@@ -47,5 +47,5 @@ def _summary(explainer: Any) -> Any:
 
 COMPETITORS = (
     LeafshapBackground(OURS, "float64", 0.0),
-    LeafshapBackground(OURS_FLOAT32, "float32", 1e-4),
+    LeafshapBackground(OURS_FLOAT32, "float32", 1e-5),
 )

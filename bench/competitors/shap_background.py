@@ -18,7 +18,7 @@ class ShapBackground:
     """
 
     name = "shap"
-    tolerance = 1e-4  # sums the leaves of XGBoost models in another order
+    tolerance = 1e-6  # float64; XGBoost models have float32 leaves, summed in another order
     by_default = True
     row_by_row = True
 
