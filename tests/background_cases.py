@@ -59,8 +59,7 @@ def values_of(
 
 
 def expected_of(plan: _core.BackgroundPlan) -> Floats:
-    e = plan.expected_values
-    return np.asarray(e(1) if callable(e) else e)
+    return plan.expected_values(1)
 
 
 def interactions_of(plan: Any, X: Array, dtype: str, n_outputs: int, n_threads: int = 1) -> Array:

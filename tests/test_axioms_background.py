@@ -56,8 +56,8 @@ def test_dummy(isa: str, arrays: EnsembleArrays, seed: int) -> None:
     assert (phi[:, unused] == 0.0).all()
     assert (pairs[:, unused] == 0.0).all()
     assert (pairs[:, :, unused] == 0.0).all()
-    narrow = Case(arrays, *map(np.ascontiguousarray, (case.X[:, :-2], case.background[:, :-2])),
-                  case.weights)  # fmt: skip
+    X, background = (np.ascontiguousarray(a[:, :-2]) for a in (case.X, case.background))
+    narrow = Case(arrays, X, background, case.weights)
     np.testing.assert_array_equal(explain(narrow), phi[:, :-2])
 
 

@@ -315,6 +315,8 @@ def test_outputs_against_shap(library: str, output: str) -> None:
         converters.convert(model), rows, background, name, labels.astype(float)
     )
     assert_parity(values, phi, 1e-9)
+    if (library, output) == ("sklearn", "log_loss"):
+        return  # shap knows no loss of this model
     theirs = shap.TreeExplainer(model, background, model_output=output)
     assert_parity(values, theirs.shap_values(rows, labels, check_additivity=False), 2e-5)
 
