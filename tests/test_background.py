@@ -280,7 +280,7 @@ def test_weights_count_rows(method: str) -> None:
     weighted = explain(replace(case, weights=counts.astype(float)), method=method)
     several = replace(case, background=np.repeat(case.background, counts, axis=0))
     np.testing.assert_allclose(weighted, explain(several, method=method), rtol=0, atol=1e-13)
-    scaled = explain(replace(case, weights=counts * 1e-9), method=method)
+    scaled = explain(replace(case, weights=counts.astype(np.float64) * 1e-9), method=method)
     np.testing.assert_allclose(scaled, weighted, rtol=0, atol=1e-13)
     equal = explain(replace(case, weights=np.full(m, 0.1)), method=method)
     np.testing.assert_allclose(equal, explain(case, method=method), rtol=0, atol=1e-13)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -27,6 +27,9 @@ from leafshap.errors import InvalidInputError
 from small_ensembles import no_trees
 from strategies import Recipe, random_ensemble, random_rows
 from tolerance import DTYPES, Dtype, assert_close
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # leaves of few and of many features, so that a plan mixes its ways
 RECIPE = Recipe(n_trees=6, n_features=12, n_outputs=2, n_leaves=40, depth=12)
@@ -339,11 +342,12 @@ def test_bad_rows_are_refused(what: str) -> None:
     X = bad_backgrounds()[what]
     out, dense = np.empty((5, N_FEATURES, 1)), np.empty((5, N_FEATURES, N_FEATURES, 1))
     pairs = np.empty((5, len(plan.pairs), 1))
-    for call in (
+    calls: list[Callable[[], None]] = [
         lambda: plan.shap_values(X, out, 1),
         lambda: plan.interaction_values(X, dense, 1),
         lambda: plan.interaction_pairs(X, pairs, out, 1),
-    ):
+    ]
+    for call in calls:
         with pytest.raises((InvalidInputError, TypeError)):
             call()
 
@@ -383,7 +387,7 @@ def test_bad_output_is_refused(what: str) -> None:
     p = len(plan.pairs)
     phi, pairs = np.empty((5, N_FEATURES, 1)), np.empty((5, p, 1))
     bad_phi = bad_outputs((5, N_FEATURES, 1))[what]
-    calls = [
+    calls: list[Callable[[], None]] = [
         lambda: plan.shap_values(case.X, bad_phi, 1),
         lambda: plan.interaction_values(
             case.X, bad_outputs((5, N_FEATURES, N_FEATURES, 1))[what], 1

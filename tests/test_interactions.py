@@ -268,7 +268,9 @@ def test_weights_count_rows(method: str) -> None:
     counts = np.random.default_rng(0).integers(0, 4, len(case.background))
     several = replace(case, background=np.repeat(case.background, counts, axis=0))
     expected = explain_interactions(several, method=method)
-    weighted = explain_interactions(replace(case, weights=counts * 2.5), method=method)
+    weighted = explain_interactions(
+        replace(case, weights=counts.astype(np.float64) * 2.5), method=method
+    )
     np.testing.assert_allclose(weighted, expected, rtol=0, atol=1e-13)
 
 

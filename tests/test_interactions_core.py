@@ -14,7 +14,7 @@ import pytest
 import oracle
 from leafshap import _core
 from strategies import Recipe, random_ensemble, random_recipe, random_rows
-from test_exactness import DTYPES, Dtype, assert_close
+from tolerance import DTYPES, Dtype, assert_close
 from trees import AND_ROWS, and_tree, long_chain, long_chain_rows
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def chain_interactions(arrays: EnsembleArrays, X: npt.NDArray[Any]) -> Floats:
     F = arrays.n_features
     out = np.zeros((len(X), F, F, 1))
     for tree in oracle.trees_of(arrays):
-        games = oracle._leaf_games(arrays, tree, oracle.rounded(arrays, X))
+        games = oracle.leaf_games(arrays, tree, oracle.rounded(arrays, X))
         for value, features, z, o in games:
             d = len(features)
             t, w = oracle._gauss_legendre(8 * math.ceil(d / 16))
