@@ -213,6 +213,7 @@ def test_wrong_tables_are_refused() -> None:
         (tables, np.append(base, 0.0)),
         (tables, base.reshape(1, -1)),
         (tables, None),
+        (tables, np.full_like(base, np.nan)),
         (tables,),
         (),
         tables,
