@@ -123,8 +123,8 @@ class PyPathPlan {
 
  private:
   const TreeEnsemble& ensemble() const {
-    return std::visit(
-        [](const auto& plan) -> const TreeEnsemble& { return plan->path.ensemble(); }, plan_);
+    return std::visit([](const auto& plan) -> const TreeEnsemble& { return plan->path.ensemble(); },
+                      plan_);
   }
   Index n_features() const { return ensemble().n_features; }
   Index n_outputs() const { return ensemble().n_outputs; }
@@ -157,8 +157,8 @@ void bind_plan(py::module_& module) {
            py::arg("n_threads"))
       .def("interaction_values", &PyPathPlan::interaction_values, py::arg("X"), py::arg("out"),
            py::arg("n_threads"))
-      .def("interaction_pairs", &PyPathPlan::interaction_pairs, py::arg("X"),
-           py::arg("pairs_out"), py::arg("phi_out"), py::arg("n_threads"))
+      .def("interaction_pairs", &PyPathPlan::interaction_pairs, py::arg("X"), py::arg("pairs_out"),
+           py::arg("phi_out"), py::arg("n_threads"))
       .def_property_readonly("pairs", &PyPathPlan::pairs)
       .def_property_readonly("expected_values", &PyPathPlan::expected_values)
       .def_property_readonly("max_points", &PyPathPlan::max_points);

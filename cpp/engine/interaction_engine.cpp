@@ -1,7 +1,6 @@
 #include "engine/interaction_engine.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <type_traits>
 
 #include "engine/aligned.hpp"
@@ -12,17 +11,32 @@ namespace {
 
 Index ceil_divide(Index a, Index b) { return (a + b - 1) / b; }
 
-// The rows that one thread explains together.
-struct Block {
-  Index tile_rows, n_tiles;
-  Index rows() const { return tile_rows * n_tiles; }
-};
+std::size_t n_vector_outputs(const TreeEnsemble& e) {
+  return e.vector_leaves ? static_cast<std::size_t>(e.n_outputs) : 0;
+}
 
 template <typename T>
-Block block_for(const InteractionPlan<T>&, Index, int) {
-  const char* t = std::getenv("TILE");
-  const char* n = std::getenv("NTILES");
-  return {t ? atoi(t) : 32, n ? atoi(n) : 1};
+std::size_t scratch_bytes(const PathPlan<T>& walks, Index tile_rows) {
+  return interaction_scratch_bytes(static_cast<std::size_t>(tile_rows), walks.n_levels(),
+                                   walks.points_per_walk(), n_vector_outputs(walks.ensemble()),
+                                   sizeof(T));
+}
+
+// Rows that a thread takes at a time, one tile: as many as share a step's constants, fewer when
+// their sums, or P and S of a deep tree, would not stay in the L2 cache, or when there are so few
+// rows that threads would have nothing to do.
+template <typename T>
+Index tile_rows_for(const InteractionPlan<T>& plan, Index n_rows, int n_threads) {
+  constexpr Index kSumBytes = 768 * 1024, kFewestRows = 16;
+  constexpr std::size_t kScratchBytes = 256 * 1024;
+  const auto row_bytes = static_cast<Index>(plan.n_slots() * sizeof(T));
+  const Index fit = kSumBytes / std::max<Index>(row_bytes, 1);
+  const Index share = ceil_divide(ceil_divide(n_rows, n_threads), kFewestRows) * kFewestRows;
+  Index rows = kTileRows;
+  while (rows > kFewestRows && (rows > fit || scratch_bytes(plan.path(), rows) > kScratchBytes)) {
+    rows /= 2;
+  }
+  return std::max(std::min(rows, share), kFewestRows);
 }
 
 // One thread's memory and its way through a block.
@@ -30,32 +44,24 @@ template <typename T>
 class InteractionWorker {
  public:
   InteractionWorker(const InteractionPlan<T>& plan, const KernelTable& kernels, const Rows& rows,
-                    Index n_rows, const InteractionArrays<T>& out, const Block& block)
+                    Index n_rows, const InteractionArrays<T>& out, Index tile_rows)
       : plan_(plan),
         walks_(plan.path()),
         kernels_(kernels),
         rows_(rows),
         n_rows_(n_rows),
-        block_(block),
+        tile_rows_(tile_rows),
         writer_(walks_.ensemble().n_features, walks_.ensemble().n_outputs, walks_.slots(),
                 plan.pair_slots(), out),
-        ranks_(size(block.rows()) * walks_.quantizer().n_columns()),
-        phi_(size(block.rows()) * plan.n_slots()),
+        ranks_(size(tile_rows) * walks_.quantizer().n_columns()),
+        phi_(size(tile_rows) * plan.n_slots()),
         phi_sums_(kIsFloat ? phi_.size() : 0),
         by_row_(kRowsAtOnce * plan.n_slots()),
-        scratch_(interaction_scratch_bytes(size(block.tile_rows), walks_.n_levels(),
-                                           walks_.points_per_walk(), n_vector_outputs(),
-                                           sizeof(T))) {}
+        scratch_(scratch_bytes(walks_, tile_rows)) {}
 
-  void operator()(Index block, const Stop& stop) {
-    const Index begin = block * block_.rows();
-    const Index count = std::min(block_.rows(), n_rows_ - begin);
-    const auto n_columns = static_cast<Index>(walks_.quantizer().n_columns());
-    for (Index first = 0; first < count; first += block_.tile_rows) {
-      walks_.quantizer().quantize(rows_, begin + first, std::min(block_.tile_rows, count - first),
-                                  static_cast<int>(block_.tile_rows),
-                                  ranks_.data() + first * n_columns);
-    }
+  void operator()(Index tile, const Stop& stop) {
+    const Index begin = tile * tile_rows_, count = std::min(tile_rows_, n_rows_ - begin);
+    walks_.quantizer().quantize(rows_, begin, count, static_cast<int>(tile_rows_), ranks_.data());
     phi_.clear();
     phi_sums_.clear();
     if (!run_kernel(count, stop)) return;
@@ -69,9 +75,6 @@ class InteractionWorker {
   static constexpr Index kRowsAtOnce = 8;  // a cache line of double sums
 
   static std::size_t size(Index n) { return static_cast<std::size_t>(n); }
-  std::size_t n_vector_outputs() const {
-    return walks_.ensemble().vector_leaves ? size(walks_.ensemble().n_outputs) : 0;
-  }
 
   // Walks all trees, a group after the other so that a long block can be stopped; false if it was.
   bool run_kernel(Index count, const Stop& stop) {
@@ -102,8 +105,8 @@ class InteractionWorker {
     a.category_bits = walks_.quantizer().category_bits().data();
     a.vector_leaves = walks_.ensemble().vector_leaves;
     a.n_outputs = walks_.ensemble().leaf_width();
-    a.n_tiles = static_cast<std::int32_t>(ceil_divide(count, block_.tile_rows));
-    a.tile_rows = static_cast<std::int32_t>(block_.tile_rows);
+    a.n_tiles = 1;
+    a.tile_rows = static_cast<std::int32_t>(tile_rows_);
     a.n_rows = count;
     a.ranks = ranks_.data();
     a.n_columns = walks_.quantizer().n_columns();
@@ -114,13 +117,12 @@ class InteractionWorker {
     return a;
   }
 
-  // Rows [first, first + n) of a block, all of one tile: from (slot, row) to (row, slot), then out.
+  // Rows [first, first + n) of the tile that begins at begin: from (slot, row) to (row, slot), out.
   void write(Index begin, Index first, Index n) {
-    const Index tile_rows = block_.tile_rows;
     const auto n_slots = static_cast<Index>(plan_.n_slots());
-    const double* sums = final_sums() + first / tile_rows * n_slots * tile_rows + first % tile_rows;
+    const double* sums = final_sums() + first;
     for (Index s = 0; s < n_slots; ++s) {
-      for (Index i = 0; i < n; ++i) by_row_.data()[i * n_slots + s] = sums[s * tile_rows + i];
+      for (Index i = 0; i < n; ++i) by_row_.data()[i * n_slots + s] = sums[s * tile_rows_ + i];
     }
     const auto n_features = static_cast<Index>(walks_.slots().size());
     for (Index i = 0; i < n; ++i) {
@@ -142,7 +144,7 @@ class InteractionWorker {
   const KernelTable& kernels_;
   const Rows& rows_;
   Index n_rows_;
-  Block block_;
+  Index tile_rows_;
   InteractionWriter<T> writer_;
   AlignedBuffer<std::uint16_t> ranks_;
   AlignedBuffer<T> phi_;
@@ -158,11 +160,10 @@ void explain_interactions(const InteractionPlan<T>& plan, const Rows& rows,
                           const InteractionArrays<T>& out, int n_threads,
                           Cancellation& cancellation) {
   const Index n_rows = std::visit([](const auto& view) { return view.n_rows; }, rows);
-  const Block block = block_for(plan, n_rows, n_threads);
+  const Index tile_rows = tile_rows_for(plan, n_rows, n_threads);
   const KernelTable& table = kernels();
-  parallel_blocks(ceil_divide(n_rows, block.rows()), n_threads, cancellation, [&] {
-    return InteractionWorker<T>(plan, table, rows, n_rows, out, block);
-  });
+  parallel_blocks(ceil_divide(n_rows, tile_rows), n_threads, cancellation,
+                  [&] { return InteractionWorker<T>(plan, table, rows, n_rows, out, tile_rows); });
 }
 
 template void explain_interactions(const InteractionPlan<float>&, const Rows&,

@@ -19,7 +19,8 @@ InteractionWriter<T>::InteractionWriter(Index n_features, OutputId n_outputs,
   places_.reserve(pair_slots_.size());
   for (const auto& [features, output, pair] : pair_slots_) {
     const auto [i, j] = features;
-    places_.push_back({i * stride() + j * n_outputs + output, j * stride() + i * n_outputs + output});
+    places_.push_back(
+        {i * stride() + j * n_outputs + output, j * stride() + i * n_outputs + output});
   }
 }
 
@@ -60,6 +61,7 @@ template class InteractionWriter<double>;
 template void InteractionWriter<float>::write_dense(float*, const double*, const double*);
 template void InteractionWriter<double>::write_dense(double*, const double*, const double*);
 template void InteractionWriter<float>::write_pairs(float*, float*, const double*, const double*);
-template void InteractionWriter<double>::write_pairs(double*, double*, const double*, const double*);
+template void InteractionWriter<double>::write_pairs(double*, double*, const double*,
+                                                     const double*);
 
 }  // namespace leafshap

@@ -43,8 +43,8 @@ class InteractionPlan<T>::Compiler {
   // A node of the path and the edge by which the path leaves it. The edges that are the nearest of
   // their feature are linked, from the lowest to the root's.
   struct Level {
-    std::size_t node;  // among the nodes of all trees
-    std::int32_t edge;  // -1: none yet
+    std::size_t node;           // among the nodes of all trees
+    std::int32_t edge;          // -1: none yet
     std::int32_t above, below;  // levels of the neighbours, or -1
   };
 
@@ -108,8 +108,8 @@ class InteractionPlan<T>::Compiler {
     InteractionNode& out = plan_.nodes_[index];
     out.factors = plan_.factors_.size();
     const PathNode<T>& node = walks_.nodes()[index];
-    for (const double z : {-static_cast<double>(node.toward_right),
-                           static_cast<double>(node.toward_left)}) {
+    for (const double z :
+         {-static_cast<double>(node.toward_right), static_cast<double>(node.toward_left)}) {
       for (const double t : points_) {
         plan_.factors_.push_back(static_cast<T>((1 - z) / (t + (1 - t) * z)));
       }
@@ -160,8 +160,8 @@ class InteractionPlan<T>::Compiler {
   const PathPlan<T>& walks_;
   std::span<const double> points_;  // of the tree that is compiled
   std::vector<Level> levels_;
-  std::int32_t n_followed_ = 0;  // edges of the path
-  std::int32_t lowest_ = -1;     // level of the lowest of them
+  std::int32_t n_followed_ = 0;         // edges of the path
+  std::int32_t lowest_ = -1;            // level of the lowest of them
   std::vector<std::size_t> off_begin_;  // by tree
 };
 
@@ -171,8 +171,8 @@ InteractionPlan<T>::InteractionPlan(const PathPlan<T>& path) : path_(path) {
   Compiler compiler(*this);
   const auto& trees = path.trees();
   for (std::size_t i = 0; i < trees.size(); ++i) {
-    const PathNode<T>* end = i + 1 < trees.size() ? trees[i + 1].nodes
-                                                  : path.nodes().data() + path.nodes().size();
+    const PathNode<T>* end =
+        i + 1 < trees.size() ? trees[i + 1].nodes : path.nodes().data() + path.nodes().size();
     compiler.compile(trees[i], static_cast<std::size_t>(end - trees[i].nodes));
   }
   compiler.resolve();
