@@ -142,9 +142,10 @@ else:
     [
         "plan.shap_values(X, out, {n})",
         "plan.approximate(X, out, {n})",
+        "plan.interaction_values(X[:100_000], np.empty((100_000, 20, 20, 1)), {n})",
         "ensemble.predict(X, n_threads={n})",
     ],
-    ids=["shap_values", "approximate", "predict"],
+    ids=["shap_values", "approximate", "interactions", "predict"],
 )
 @pytest.mark.parametrize("n_threads", [1, 2])
 def test_ctrl_c_ends_a_long_call(call: str, n_threads: int) -> None:
