@@ -13,8 +13,8 @@ import pytest
 
 import oracle
 from leafshap import _core
-from strategies import Recipe, random_ensemble, random_recipe, random_rows
-from tolerance import DTYPES, Dtype, assert_close
+from strategies import Recipe, Shape, random_ensemble, random_recipe, random_rows
+from test_exactness import DTYPES, Dtype, assert_close
 from trees import AND_ROWS, and_tree, long_chain, long_chain_rows
 
 if TYPE_CHECKING:
@@ -134,7 +134,8 @@ def test_random_cases_are_not_trivial() -> None:
 @pytest.mark.parametrize("vector_leaves", [False, True])
 @pytest.mark.parametrize("repeat", [False, True])
 def test_deep_trees(isa: str, dtype: Dtype, vector_leaves: bool, repeat: bool) -> None:
-    for seed, shape in enumerate(("random", "chain", "balanced") * 2):
+    shapes: tuple[Shape, ...] = ("random", "chain", "balanced")
+    for seed, shape in enumerate(shapes * 2):
         recipe = Recipe(
             seed=seed, n_trees=3, n_features=10, n_outputs=3, vector_leaves=vector_leaves,
             repeat=repeat, shape=shape, n_leaves=150, zero_cover=0.02,
@@ -150,7 +151,7 @@ def by_leaves(arrays: EnsembleArrays, X: npt.NDArray[Any]) -> Floats:
     F, K = arrays.n_features, arrays.n_outputs
     out = np.zeros((len(X), F, F, K))
     for tree in oracle.trees_of(arrays):
-        games = oracle.leaf_games(arrays, tree, oracle.rounded(arrays, X))
+        games = oracle._leaf_games(arrays, tree, oracle.rounded(arrays, X))
         for value, features, z, o in games:
             t, w = oracle._gauss_legendre(8 * math.ceil(len(features) / 16))
             factor = t * o[:, :, None] + (1.0 - t) * z[:, None]
@@ -227,6 +228,7 @@ def test_wrong_arrays_are_refused() -> None:
     X = random_rows(arrays, 5)
     good = np.empty((5, 4, 4, 1))
     pairs, phi = np.empty((5, len(plan.pairs), 1)), np.empty((5, 4, 1))
+    bad: Any
     for bad in (good[:4], good[..., 0], good.astype(np.float32), good[:, ::-1], good[:, :3]):
         with pytest.raises(ValueError, match=r"out must be .*\(5, 4, 4, 1\)"):
             plan.interaction_values(X, bad, 1)
