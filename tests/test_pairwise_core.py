@@ -138,10 +138,10 @@ def random_case(seed: int) -> Case:
 
 @cache
 def balanced_case(seed: int) -> Case:
-    """Full trees of depth 5 on 7 features, and more background rows than one tile holds."""
-    recipe = Recipe(seed=seed, n_trees=3, n_features=7, shape="balanced", depth=5, n_outputs=2)
+    """Full trees of depth 5 on 6 features, and more background rows than one tile holds."""
+    recipe = Recipe(seed=seed, n_trees=3, n_features=6, shape="balanced", depth=5, n_outputs=2)
     arrays = random_ensemble(recipe)
-    X, B = random_rows(arrays, 3, seed), random_rows(arrays, 140, seed + 1)
+    X, B = random_rows(arrays, 3, seed), random_rows(arrays, 530, seed + 1)
     return arrays, X, B, pair_values(arrays, X, B)
 
 
@@ -182,7 +182,7 @@ def test_random_ensembles_by_brute_force(isa: str, chunk: int, dtype: Dtype) -> 
 @pytest.mark.parametrize("seed", range(4))
 def test_more_background_than_a_tile(isa: str, seed: int, dtype: Dtype) -> None:
     arrays, X, B, pairs = balanced_case(seed)
-    for m in (1, 15, 64, 127, 128, 129, 140):
+    for m in (1, 15, 16, 64, 127, 511, 512, 513, 530):
         weights = random_weights(m, seed + m)
         expected = scaled_mean(arrays, X, B[:m], pairs[:, :m], weights)
         actual = explain(arrays, X, np.ascontiguousarray(B[:m]), dtype, weights=weights)
@@ -245,7 +245,7 @@ def test_same_bits_for_any_number_of_threads(isa: str, dtype: Dtype, vector_leav
     arrays = random_ensemble(
         Recipe(n_trees=9, n_features=7, n_outputs=2, n_leaves=30, vector_leaves=vector_leaves)
     )
-    B = random_rows(arrays, 300, 5)
+    B = random_rows(arrays, 600, 5)
     for n in (1, 5, 64, 301):
         X = random_rows(arrays, n)
         for output in ("raw", "logistic"):
@@ -342,8 +342,13 @@ def test_chains(isa: str, depth: int, dtype: Dtype) -> None:
     assert_close(explain(arrays, X, B, dtype), expected, dtype, f"depth {depth}:")
 
 
+@cache
+def longest_chain() -> EnsembleArrays:
+    return long_chain(10_000, 0.5)
+
+
 def test_a_chain_of_ten_thousand_levels(isa: str) -> None:
-    arrays = long_chain(10_000, 0.5)
+    arrays = longest_chain()
     X = long_chain_rows(10_000)
     B = np.ascontiguousarray(-X)
     phi = explain(arrays, X, B, n_threads=2)

@@ -27,26 +27,27 @@ Index count_rows(const Rows& rows) {
   return std::visit([](const auto& view) { return view.n_rows; }, rows);
 }
 
-// Rows that a thread explains together: they share each tree's decisions of a background tile.
-// Fewer where a tree is so large that a block would take seconds, or threads had nothing to do.
+// Rows that a thread explains together: they share each tree's order of a background tile. Fewer
+// where a tree is so large that a block would take seconds, or there are so many outputs that omega
+// would take more than a few megabytes, or threads had nothing to do.
 template <typename T>
 Index rows_per_block(const PairwisePlan<T>& plan, Index n_rows, int n_threads) {
-  constexpr std::size_t kRows = 64, kStepsPerTree = 400'000;
+  constexpr std::size_t kRows = 64, kStepsPerTree = 400'000, kOutputs = 1024;
   std::size_t most_steps = 1;
   for (const PairwiseTree& tree : plan.trees()) most_steps = std::max(most_steps, tree.n_steps);
-  const std::size_t n_outputs = static_cast<std::size_t>(plan.ensemble().leaf_width());
-  const auto fit = static_cast<Index>(
-      std::clamp<std::size_t>(kStepsPerTree / (most_steps * n_outputs), 1, kRows));
-  return std::clamp<Index>((n_rows + n_threads - 1) / n_threads, 1, fit);
+  const auto n_outputs = static_cast<std::size_t>(plan.ensemble().n_outputs);
+  const std::size_t fit =
+      std::min({kRows, kStepsPerTree / (most_steps * n_outputs), kOutputs / n_outputs});
+  return std::clamp<Index>((n_rows + n_threads - 1) / n_threads, 1,
+                           static_cast<Index>(std::max<std::size_t>(fit, 1)));
 }
 
 template <typename T>
 std::size_t scratch_bytes(const PairwisePlan<T>& plan, Index block_rows) {
   std::size_t bytes = 0;
   for (const PairwiseTree& tree : plan.trees()) {
-    bytes =
-        std::max(bytes, pairwise_scratch_bytes(plan.n_levels(), tree.n_nodes, tree.n_slots,
-                                               static_cast<std::size_t>(block_rows), sizeof(T)));
+    const auto n_rows = static_cast<std::size_t>(block_rows);
+    bytes = std::max(bytes, pairwise_scratch_bytes(tree, plan.n_levels(), n_rows));
   }
   return bytes;
 }

@@ -6,10 +6,10 @@
 
 namespace leafshap {
 
-// Background rows per tile of the pairwise kernel; explained rows per block at most.
-inline constexpr int kBackgroundTile = 128;
-// Vectors of background rows that a pairwise walk takes at a time.
-inline constexpr int kPairwiseVectors = 4;
+// Background rows per tile of the pairwise kernel: enough for rows of a leaf to share vectors.
+inline constexpr int kBackgroundTile = 512;
+// Bytes of lanes that a pairwise walk takes at a time: one vector of the widest, several of others.
+inline constexpr int kPairwiseBytes = 64;
 // Up to so many distinct features on a path, the weights of one u are looked up in registers.
 inline constexpr int kShortPath = 15;
 
@@ -36,12 +36,17 @@ struct PairwiseNode {
   std::int32_t source;          // place of the edge that leads here
   std::int32_t ancestor;        // place of the path's last edge that tests the feature, or -1
   std::uint32_t slot;           // of the feature, within the tree
-  std::uint32_t column;         // ranks that the node compares
-  std::uint32_t category_bits;  // first 64-bit word of the node's bit set
-  std::uint16_t cut;
-  std::uint8_t categorical;
-  std::uint8_t repeated_below;            // a descendant tests the same feature
+  std::uint32_t column;         // ranks that the node compares, within the tree
+  std::uint16_t cut;            // b goes left if its rank is at most this
+  std::uint8_t repeated_below;  // a descendant tests the same feature
   std::size_t left_values, right_values;  // of children that are leaves, (leaf width)
+};
+
+// Ranks that nodes of a tree compare; a categorical node has its own column, of answers 0 and 1.
+struct PairwiseColumn {
+  std::uint32_t column;         // of the quantizer
+  std::uint32_t category_bits;  // first 64-bit word of the node's bit set
+  std::uint8_t categorical;
 };
 
 struct PairwiseTree {
@@ -49,6 +54,8 @@ struct PairwiseTree {
   std::size_t n_steps;
   const PairwiseNode* nodes;
   std::size_t n_nodes;
+  const PairwiseColumn* columns;
+  std::size_t n_columns;
   const std::uint32_t* slots;  // (n_slots) where phi of a feature, first output, is added up
   std::size_t n_slots;
   std::size_t output;  // of the leaves' first value
@@ -88,14 +95,13 @@ struct PairwiseArguments {
   unsigned char* scratch;  // pairwise_scratch_bytes, aligned to 64
 };
 
-// Bytes of scratch that a pairwise walk needs, for masks as large as vectors.
-inline std::size_t pairwise_scratch_bytes(std::size_t n_levels, std::size_t n_nodes,
-                                          std::size_t n_slots, std::size_t n_rows,
-                                          std::size_t value_size) {
-  constexpr std::size_t kVectorBytes = 64;
-  const std::size_t places = 1 + 2 * n_levels, masks = 2 * n_nodes * kBackgroundTile * value_size;
-  return masks + kPairwiseVectors * kVectorBytes * (6 * places + n_levels) +
-         n_slots * kVectorBytes + places * 8 + n_nodes * n_rows + 4 * kBackgroundTile;
+// Bytes of scratch that a pairwise walk of a tree needs, for masks as large as vectors.
+inline std::size_t pairwise_scratch_bytes(const PairwiseTree& tree, std::size_t n_levels,
+                                          std::size_t n_rows) {
+  const std::size_t places = 1 + 2 * n_levels;
+  return kPairwiseBytes * (6 * places + tree.n_slots) + n_rows * tree.n_nodes +
+         sizeof(std::uint16_t) * (tree.n_columns + 2) * kBackgroundTile +
+         sizeof(double) * kBackgroundTile;
 }
 
 }  // namespace leafshap

@@ -27,10 +27,14 @@ class PairwisePlan<T>::Compiler {
     first_step_ = plan_.steps_.size();
     first_node_ = plan_.nodes_.size();
     const std::size_t first_slot = plan_.tree_slots_.size();
+    const std::size_t first_column = plan_.tree_columns_.size();
     tree_slots_.clear();
+    columns_.clear();
+    n_columns_ = 0;
     walk();
     out.n_steps = plan_.steps_.size() - first_step_;
     out.n_nodes = plan_.nodes_.size() - first_node_;
+    out.n_columns = plan_.tree_columns_.size() - first_column;
     out.n_slots = plan_.tree_slots_.size() - first_slot;
     out.output = e_.vector_leaves ? 0 : static_cast<std::size_t>(e_.tree_output[tree]);
     plan_.trees_.push_back(out);
@@ -40,10 +44,12 @@ class PairwisePlan<T>::Compiler {
   void link() {
     const PairwiseStep* steps = plan_.steps_.data();
     const PairwiseNode* nodes = plan_.nodes_.data();
+    const PairwiseColumn* columns = plan_.tree_columns_.data();
     const std::uint32_t* slots = plan_.tree_slots_.data();
     for (PairwiseTree& tree : plan_.trees_) {
       tree.steps = std::exchange(steps, steps + tree.n_steps);
       tree.nodes = std::exchange(nodes, nodes + tree.n_nodes);
+      tree.columns = std::exchange(columns, columns + tree.n_columns);
       tree.slots = std::exchange(slots, slots + tree.n_slots);
     }
   }
@@ -125,10 +131,8 @@ class PairwisePlan<T>::Compiler {
     out.source = source;
     out.ancestor = ancestor;
     out.slot = slot_of(feature);
-    out.column = test.column;
-    out.cut = test.cut;
-    out.categorical = test.categorical;
-    out.category_bits = test.category_bits;
+    out.column = column_of(test);
+    out.cut = test.categorical ? 0 : test.cut;
     if (ends(left)) out.left_values = add_leaf(left);
     if (ends(right)) out.right_values = add_leaf(right);
     plan_.nodes_.push_back(out);
@@ -152,6 +156,15 @@ class PairwisePlan<T>::Compiler {
                                                    : PairwiseOp::kClose;
     open.end = static_cast<std::uint32_t>(plan_.steps_.size() + 1 - first_step_);
     plan_.steps_.push_back({op, frame.index, 0});
+  }
+
+  std::uint32_t column_of(const Quantizer::Test& test) {
+    if (!test.categorical) {
+      const auto [place, added] = columns_.try_emplace(test.column, n_columns_);
+      if (!added) return place->second;
+    }
+    plan_.tree_columns_.push_back({test.column, test.category_bits, test.categorical});
+    return n_columns_++;
   }
 
   std::size_t add_leaf(NodeId node) {
@@ -187,8 +200,10 @@ class PairwisePlan<T>::Compiler {
   std::size_t first_step_ = 0, first_node_ = 0, n_distinct_ = 0;
   std::vector<bool> explained_;
   std::vector<std::uint32_t> nodes_on_path_;
-  std::unordered_map<FeatureId, std::int32_t> last_edge_;    // on the path
-  std::unordered_map<FeatureId, std::uint32_t> tree_slots_;  // of this tree
+  std::unordered_map<FeatureId, std::int32_t> last_edge_;     // on the path
+  std::unordered_map<FeatureId, std::uint32_t> tree_slots_;   // of this tree
+  std::unordered_map<std::uint32_t, std::uint32_t> columns_;  // of this tree, numeric
+  std::uint32_t n_columns_ = 0;
   std::map<std::pair<FeatureId, OutputId>, std::uint32_t> slots_;
 };
 

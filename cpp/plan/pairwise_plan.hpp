@@ -55,6 +55,7 @@ class PairwisePlan {
   std::vector<PairwiseTree> trees_;
   std::vector<PairwiseStep> steps_;
   std::vector<PairwiseNode> nodes_;
+  std::vector<PairwiseColumn> tree_columns_;
   std::vector<std::uint32_t> tree_slots_;
   std::vector<T> leaf_values_;
   std::vector<Slot> slots_;
