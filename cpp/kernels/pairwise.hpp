@@ -10,6 +10,8 @@ namespace leafshap {
 inline constexpr int kBackgroundTile = 512;
 // Bytes of lanes that a pairwise walk takes at a time: one vector of the widest, several of others.
 inline constexpr int kPairwiseBytes = 64;
+// Bytes of a place of the walk: five arrays of lanes (masks may be as large as vectors) and a rest.
+inline constexpr int kPairwisePlaceBytes = 6 * kPairwiseBytes;
 // Up to so many distinct features on a path, the weights of one u are looked up in registers.
 inline constexpr int kShortPath = 15;
 
@@ -99,7 +101,7 @@ struct PairwiseArguments {
 inline std::size_t pairwise_scratch_bytes(const PairwiseTree& tree, std::size_t n_levels,
                                           std::size_t n_rows) {
   const std::size_t places = 1 + 2 * n_levels;
-  return kPairwiseBytes * (6 * places + tree.n_slots) + n_rows * tree.n_nodes +
+  return kPairwisePlaceBytes * places + kPairwiseBytes * tree.n_slots + n_rows * tree.n_nodes +
          sizeof(std::uint16_t) * (tree.n_columns + 2) * kBackgroundTile +
          sizeof(double) * kBackgroundTile;
 }
