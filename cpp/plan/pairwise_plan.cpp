@@ -9,6 +9,7 @@
 
 #include "error.hpp"
 #include "ir/statistics.hpp"
+#include "plan/leaf_range.hpp"
 
 namespace leafshap {
 
@@ -172,6 +173,7 @@ class PairwisePlan<T>::Compiler {
     const double weight = e_.weight(tree_, plan_.n_trees_);
     for (OutputId k = 0; k < e_.leaf_width(); ++k) {
       const double value = explained_[node] ? weight * e_.leaf(offset_ + node)[k] : 0;
+      check_leaf(value, sizeof(T), tree_, node);
       plan_.leaf_values_.push_back(static_cast<T>(value));
     }
     return first;
