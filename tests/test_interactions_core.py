@@ -127,7 +127,7 @@ def test_random_cases_are_not_trivial() -> None:
         np.abs(values[:, ~np.eye(a.n_features, dtype=bool)]).max(initial=0.0) > 0.01
         for a, _, values in cases
     ]
-    assert sum(map(bool, off)) > 0.5 * N_RANDOM
+    assert sum(map(bool, off)) > 0.4 * N_RANDOM
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -153,7 +153,7 @@ def by_leaves(arrays: EnsembleArrays, X: npt.NDArray[Any]) -> Floats:
     for tree in oracle.trees_of(arrays):
         games = oracle._leaf_games(arrays, tree, oracle.rounded(arrays, X))
         for value, features, z, o in games:
-            t, w = oracle._gauss_legendre(8 * math.ceil(len(features) / 16))
+            t, w = oracle._gauss_legendre(8 * math.ceil((len(features) + 1) / 16))
             factor = t * o[:, :, None] + (1.0 - t) * z[:, None]
             h = np.divide((o - z)[:, :, None], factor, out=np.zeros_like(factor), where=factor > 0)
             both = np.einsum("nt,nit,njt->nij", factor.prod(axis=1) * w, h, h) / 2
