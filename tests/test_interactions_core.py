@@ -151,7 +151,7 @@ def by_leaves(arrays: EnsembleArrays, X: npt.NDArray[Any]) -> Floats:
     F, K = arrays.n_features, arrays.n_outputs
     out = np.zeros((len(X), F, F, K))
     for tree in oracle.trees_of(arrays):
-        games = oracle._leaf_games(arrays, tree, oracle.rounded(arrays, X))
+        games = oracle.leaf_games(arrays, tree, oracle.rounded(arrays, X))
         for value, features, z, o in games:
             t, w = oracle._gauss_legendre(8 * math.ceil((len(features) + 1) / 16))
             factor = t * o[:, :, None] + (1.0 - t) * z[:, None]

@@ -49,6 +49,8 @@ class _Plan:
     """A compiled plan, and what the core does not tell of it, or not quickly."""
 
     core: _core.PathPlan | _core.BackgroundPlan | _core.PairwisePlan
+    n_trees: int
+    known: dict[int, Floats]  # background expectations by number of trees: one for all plans
     transformed: Floats | ExpectedLoss | None = None  # expectation of an output that is not raw
     streams: bool = False  # each call makes its tables anew, because they are too large to keep
 
@@ -57,7 +59,10 @@ class _Plan:
         if self.transformed is not None:
             return self.transformed
         if isinstance(self.core, _core.BackgroundPlan):
-            return self.core.expected_values(n_threads)
+            found = self.known.get(self.n_trees)
+            if found is None:
+                found = self.known.setdefault(self.n_trees, self.core.expected_values(n_threads))
+            return found
         return self.core.expected_values
 
     def base_values(self, labels: Floats | None, n_rows: int, n_threads: int) -> Floats:
@@ -95,6 +100,7 @@ class TreeGame:
         self._ensemble = ensemble
         self._scaled = output.scaled(ensemble).core
         self._dtype = dtype
+        self._expected: dict[int, Floats] = {}
         self._tables: dict[_Key, _Tables] = {}  # unpickled, for plans not made yet
         self._plans: OrderedDict[_Key, _Plan] = OrderedDict()
         self._lock = threading.Lock()
@@ -103,7 +109,8 @@ class TreeGame:
         """Tell what SHAP values add up from: shape (K,), or for a loss a function of the label."""
         if self.background is None:
             return self._ensemble.core.expected_values(n_trees)
-        return self._plan("shap", n_trees, n_threads).expected(n_threads)
+        found = self._expected.get(n_trees)
+        return self._plan("shap", n_trees, n_threads).expected(n_threads) if found is None else found
 
     def shap_values(
         self,
@@ -244,7 +251,7 @@ class TreeGame:
         use, n_trees = key
         core, background = self._ensemble.core, self.background
         if background is None:
-            return _Plan(_core.PathPlan(core, self._dtype, n_trees))
+            return _Plan(_core.PathPlan(core, self._dtype, n_trees), n_trees, self._expected)
         rows, weights = background.rows, background.weights
         if self.output.transform == "raw":
             interactions = use == "interactions"
@@ -254,13 +261,16 @@ class TreeGame:
             tables = self._tables.pop(key, None)
             if tables is not None:
                 plan.set_tables(tables)
-            return _Plan(plan, streams=not plan.summary["tables_kept"])
+            streams = not plan.summary["tables_kept"]
+            return _Plan(plan, n_trees, self._expected, streams=streams)
 
         def predict(rows: FloatArray) -> Floats:
             return core.predict(rows, n_trees, n_threads)
 
         return _Plan(
             _core.PairwisePlan(self._scaled, self._dtype, rows, weights, n_trees),
+            n_trees,
+            self._expected,
             self.output.expected(background, predict),
         )
 
