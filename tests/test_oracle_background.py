@@ -151,7 +151,7 @@ def test_equal_margins_take_the_derivative() -> None:
 def test_leaf_oracle_on_deep_paths_adds_up() -> None:
     recipe = Recipe(n_trees=2, n_features=60, shape="chain", depth=60, repeat=False)
     arrays = random_ensemble(recipe)
-    X, background = random_rows(arrays, 4), random_rows(arrays, 300, 1)
+    X, background = random_rows(arrays, 4), random_rows(arrays, 60, 1)
     phi = oracle_background.shap_by_leaves(arrays, X, background)
     base = oracle_background.expected_values(arrays, background)
     raw = oracle.predict(arrays, X)

@@ -251,7 +251,9 @@ def sklearn_model(name: str) -> tuple[Any, Array]:
     if content.get("categories"):
         X[:, 0] = X[:, 0] * 3 + 2  # raw values that are not their codes
     model = make(ensemble, pytest.importorskip("sklearn.tree"))
-    return model.fit(X, classes(X, n_classes) if n_classes else target(X)), X
+    # threads that wait for each other by spinning take seconds on a busy machine
+    with pytest.importorskip("threadpoolctl").threadpool_limits(1):
+        return model.fit(X, classes(X, n_classes) if n_classes else target(X)), X
 
 
 @pytest.mark.parametrize("name", sklearn_models())

@@ -126,6 +126,7 @@ ensemble = _core.Ensemble(arrays.as_dict())
 plan = _core.PathPlan(ensemble, "float64")
 X = np.random.default_rng(0).normal(size=(3_000_000, 20)).astype(np.float32)
 out = np.empty((len(X), 20, 1))
+{before}
 print("running", flush=True)
 try:
     {call}
@@ -136,21 +137,9 @@ else:
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for a single process")
-@pytest.mark.parametrize(
-    "call",
-    [
-        "plan.shap_values(X, out, {n})",
-        "plan.approximate(X, out, {n})",
-        "plan.interaction_values(X[:100_000], np.empty((100_000, 20, 20, 1)), {n})",
-        "ensemble.predict(X, n_threads={n})",
-    ],
-    ids=["shap_values", "approximate", "interactions", "predict"],
-)
-@pytest.mark.parametrize("n_threads", [1, 2])
-def test_ctrl_c_ends_a_long_call(call: str, n_threads: int) -> None:
-    """A call of minutes (1,000 trees of depth 9, 3 million rows) ends soon after SIGINT."""
-    code = LONG_CALL.format(path=sys.path, call=call.format(n=n_threads))
+def check_ctrl_c(call: str, before: str = "") -> None:
+    """The call is interrupted 0.7 s after its start; what is done before it is not."""
+    code = LONG_CALL.format(path=sys.path, before=before, call=call)
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
     ) as process:
@@ -168,6 +157,49 @@ def test_ctrl_c_ends_a_long_call(call: str, n_threads: int) -> None:
         watchdog.cancel()
     assert said == "interrupted\n"
     assert took < 2.0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for a single process")
+@pytest.mark.parametrize(
+    "call",
+    [
+        "plan.shap_values(X, out, {n})",
+        "plan.approximate(X, out, {n})",
+        "plan.interaction_values(X[:100_000], np.empty((100_000, 20, 20, 1)), {n})",
+        "ensemble.predict(X, n_threads={n})",
+    ],
+    ids=["shap_values", "approximate", "interactions", "predict"],
+)
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_ctrl_c_ends_a_long_call(call: str, n_threads: int) -> None:
+    """A call of minutes (1,000 trees of depth 9, 3 million rows) ends soon after SIGINT."""
+    check_ctrl_c(call.format(n=n_threads))
+
+
+BACKGROUND = "_core.BackgroundPlan(ensemble, 'float64', X[:{m}], None, {options})"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for a single process")
+@pytest.mark.parametrize(
+    ("m", "options", "call"),
+    [
+        (100, "", "shap_values(X, out, 2)"),
+        (1_000_000, "memory_limit=0", "shap_values(X, out, 2)"),
+        (1000, "method='pairwise'", "shap_values(X, out, 2)"),
+        (1000, "interactions=True", "interaction_values(X[:9999], np.empty((9999, 20, 20, 1)), 2)"),
+    ],
+    ids=["look-ups", "tables", "pairwise", "interactions"],
+)
+def test_ctrl_c_ends_a_long_call_with_background(m: int, options: str, call: str) -> None:
+    check_ctrl_c(f"plan.{call}", "plan = " + BACKGROUND.format(m=m, options=options))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for a single process")
+def test_ctrl_c_ends_a_long_call_with_pairs_of_rows() -> None:
+    check_ctrl_c(
+        "plan.shap_values(X, out, 2)",
+        "plan = _core.PairwisePlan(ensemble, 'float64', X[:1000], None)",
+    )
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
