@@ -14,7 +14,7 @@ import pytest
 import oracle
 from leafshap import _core
 from strategies import Recipe, Shape, random_ensemble, random_recipe, random_rows
-from test_exactness import DTYPES, Dtype, assert_close
+from tolerance import DTYPES, Dtype, assert_close
 from trees import AND_ROWS, and_tree, long_chain, long_chain_rows
 
 if TYPE_CHECKING:
