@@ -164,7 +164,8 @@ def test_and_tree_by_hand(isa: str) -> None:
     np.testing.assert_allclose(phi[0, :, 0], [0.0, 1.0], atol=1e-15)
     # the other way round, and a row against itself
     phi = explain(and_tree(), AND_ROWS, AND_ROWS[:1])
-    np.testing.assert_allclose(phi[:, :, 0], [[0, 0], [0, -1], [-1, 0], [-0.5, -0.5]], atol=1e-15)
+    expected = np.array([[0, 0], [0, -1], [-1, 0], [-0.5, -0.5]])
+    np.testing.assert_allclose(phi[:, :, 0], expected, atol=1e-15)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -385,7 +386,7 @@ def test_bad_input_is_refused() -> None:
         plan(np.zeros((5, 3), np.int64))
     with pytest.raises(InvalidInputError, match="dtype"):
         _core.PairwisePlan(ensemble, "float16", B, None)
-    for weights, message in (
+    wrong: list[tuple[Any, str]] = [
         (np.ones(4), "4 entries"),
         (np.ones((5, 1)), "1-D"),
         (np.ones(5, np.float32), "float64"),
@@ -393,7 +394,8 @@ def test_bad_input_is_refused() -> None:
         (np.array([1, 1, 1, 1, np.inf]), "finite"),
         (np.array([1, 1, 1, 1, -1.0]), "negative"),
         (np.zeros(5), "all 0"),
-    ):
+    ]
+    for weights, message in wrong:
         with pytest.raises(InvalidInputError, match=message):
             plan(weights=weights)
         with pytest.raises(InvalidInputError, match=message):
@@ -473,7 +475,7 @@ def test_shap_agrees() -> None:
         explainer = shap.TreeExplainer(
             model, B, feature_perturbation="interventional", model_output=name
         )
-        loss = {"y": y} if output in LOSSES else {}
+        loss: dict[str, Any] = {"y": y} if output in LOSSES else {}
         expected = explainer.shap_values(rows, check_additivity=False, **loss)
         actual = explain(arrays, rows, B, output=output, **loss)
         # shap works on float32 thresholds and leaves, and adds up in float32 in places

@@ -70,9 +70,12 @@ class PyPairwisePlan {
           const TreeEnsemble& e = plan->ensemble();
           const Rows rows = rows_of(x, e.n_features);
           if (add && py::isinstance<py::array_t<double>>(out)) {
-            run(*plan, rows, transform, values_of<double>(out, "out", {x.shape(0), e.n_features, e.n_outputs}), add, n_threads);
+            run(*plan, rows, transform,
+                values_of<double>(out, "out", {x.shape(0), e.n_features, e.n_outputs}), add,
+                n_threads);
           } else {
-            run(*plan, rows, transform, values_of<T>(out, "out", {x.shape(0), e.n_features, e.n_outputs}), add, n_threads);
+            run(*plan, rows, transform,
+                values_of<T>(out, "out", {x.shape(0), e.n_features, e.n_outputs}), add, n_threads);
           }
         },
         plan_);

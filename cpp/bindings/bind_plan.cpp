@@ -54,7 +54,8 @@ class PyPathPlan {
   void shap_values(const py::array& x, py::array out, int n_threads) const {
     check_threads(n_threads);
     visit(x, [&](const auto& plan, const Rows& rows) {
-      auto* values = values_of<typename std::decay_t<decltype(plan)>::Value>(out, "out", {x.shape(0), n_features(), n_outputs()});
+      auto* values = values_of<typename std::decay_t<decltype(plan)>::Value>(
+          out, "out", {x.shape(0), n_features(), n_outputs()});
       run_released([&](Cancellation& cancellation) {
         explain(plan.path, rows, values, n_threads, cancellation);
       });
@@ -65,7 +66,8 @@ class PyPathPlan {
   void approximate(const py::array& x, py::array out, int n_threads) const {
     check_threads(n_threads);
     visit(x, [&](const auto& plan, const Rows& rows) {
-      auto* values = values_of<typename std::decay_t<decltype(plan)>::Value>(out, "out", {x.shape(0), n_features(), n_outputs()});
+      auto* values = values_of<typename std::decay_t<decltype(plan)>::Value>(
+          out, "out", {x.shape(0), n_features(), n_outputs()});
       run_released([&](Cancellation& cancellation) {
         explain_saabas(ensemble(), plan.path.n_trees(), rows, values, n_threads, cancellation);
       });
@@ -76,8 +78,8 @@ class PyPathPlan {
   void interaction_values(const py::array& x, py::array out, int n_threads) const {
     check_threads(n_threads);
     visit(x, [&](const auto& plan, const Rows& rows) {
-      auto* values =
-          values_of<typename std::decay_t<decltype(plan)>::Value>(out, "out", {x.shape(0), n_features(), n_features(), n_outputs()});
+      auto* values = values_of<typename std::decay_t<decltype(plan)>::Value>(
+          out, "out", {x.shape(0), n_features(), n_features(), n_outputs()});
       run_released([&](Cancellation& cancellation) {
         explain_interactions(plan.interactions(), rows, {.dense = values}, n_threads, cancellation);
       });
@@ -90,8 +92,10 @@ class PyPathPlan {
     check_threads(n_threads);
     visit(x, [&](const auto& plan, const Rows& rows) {
       const auto n_pairs = static_cast<Index>(feature_pairs(plan).size());
-      auto* pairs = values_of<typename std::decay_t<decltype(plan)>::Value>(pairs_out, "pairs_out", {x.shape(0), n_pairs, n_outputs()});
-      auto* phi = values_of<typename std::decay_t<decltype(plan)>::Value>(phi_out, "phi_out", {x.shape(0), n_features(), n_outputs()});
+      auto* pairs = values_of<typename std::decay_t<decltype(plan)>::Value>(
+          pairs_out, "pairs_out", {x.shape(0), n_pairs, n_outputs()});
+      auto* phi = values_of<typename std::decay_t<decltype(plan)>::Value>(
+          phi_out, "phi_out", {x.shape(0), n_features(), n_outputs()});
       run_released([&](Cancellation& cancellation) {
         explain_interactions(plan.interactions(), rows, {.pairs = pairs, .phi = phi}, n_threads,
                              cancellation);
@@ -101,11 +105,7 @@ class PyPathPlan {
 
   // WARNING: releases the GIL.
   py::array_t<std::int32_t> pairs() const {
-    return std::visit(
-        [](const auto& plan) {
-          return array_of_pairs(feature_pairs(*plan));
-        },
-        plan_);
+    return std::visit([](const auto& plan) { return array_of_pairs(feature_pairs(*plan)); }, plan_);
   }
 
   py::array_t<double> expected_values() const {

@@ -5,7 +5,8 @@
 
 namespace leafshap {
 
-Background::Background(const Rows& rows, std::vector<double> weights) : weights_(std::move(weights)) {
+Background::Background(const Rows& rows, std::vector<double> weights)
+    : weights_(std::move(weights)) {
   std::visit(
       [&](const auto& view) {
         using T = std::remove_const_t<std::remove_pointer_t<decltype(view.data)>>;

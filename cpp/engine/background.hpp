@@ -11,7 +11,8 @@ namespace leafshap {
 // A copy of the caller's rows, so that it may change them.
 class Background {
  public:
-  // At least one row. Weights are finite, not negative and not all 0; none: all rows count the same.
+  // At least one row. Weights are finite, not negative and not all 0; none: all rows count the
+  // same.
   Background(const Rows& rows, std::vector<double> weights);
 
   Rows rows() const;

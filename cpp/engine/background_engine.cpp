@@ -137,8 +137,8 @@ void BackgroundExplainer<T>::explain_interactions(const Rows& rows, const Intera
               [&](Index row, const double* phi) { add_interactions(row, phi, out); });
   if (plan_.n_pairwise_leaves() == 0) return;
   parallel_blocks(n_rows, n_threads, cancellation, [&] {
-    return [&, walk = PairWalk(plan_, background_),
-            sums = std::vector<double>(plan_.n_slots())](Index row, const Stop&) mutable {
+    return [&, walk = PairWalk(plan_, background_), sums = std::vector<double>(plan_.n_slots())](
+               Index row, const Stop&) mutable {
       std::fill(sums.begin(), sums.end(), 0.0);
       walk.add(rows, row, sums.data());
       add_interactions(row, sums.data(), out);

@@ -67,7 +67,7 @@ class BackgroundExplainer {
   PatternPlan plan_;
   std::vector<GroupRange> ranges_;
   std::unique_ptr<PairwisePlan<T>> pairwise_;  // of the leaves that no table explains
-  mutable std::mutex mutex_;  // guards what follows
+  mutable std::mutex mutex_;                   // guards what follows
   std::shared_ptr<Tables> kept_;
   std::optional<std::vector<double>> expected_;
 };

@@ -34,7 +34,8 @@ PatternRows walk_of(const PatternPlan& plan, GroupRange range, const RankedRows&
 
 }  // namespace
 
-Index rows_per_look_up(const PatternPlan& plan, std::size_t value_bytes, Index n_rows, int n_threads) {
+Index rows_per_look_up(const PatternPlan& plan, std::size_t value_bytes, Index n_rows,
+                       int n_threads) {
   constexpr Index kPhiBytes = 512 * 1024, kPlacesBytes = 16 << 20, kMostRows = 4096;
   const Index phi_bytes = static_cast<Index>(plan.n_slots() * value_bytes);
   const Index places_bytes = pattern_scratch_places(plan.n_levels()) * Index{sizeof(std::uint16_t)};
@@ -138,8 +139,8 @@ void BackgroundTables<T>::build_counted(const Background& background, RankedRows
         const PatternGroup& group = groups[g];
         const std::size_t size = std::size_t{1} << group.n_bits();
         shares.resize(size);
-        scratch.resize(std::max(scratch.size(),
-                                table_scratch_size(group.n_bits(), group.n_cells, width)));
+        scratch.resize(
+            std::max(scratch.size(), table_scratch_size(group.n_bits(), group.n_cells, width)));
         const Count* counted = counts.data() + (group.counts - first_count);
         for (std::size_t p = 0; p < size; ++p) {
           shares[p] = static_cast<double>(counted[p]) * scale;
@@ -191,9 +192,8 @@ void BackgroundTables<T>::look_up(RankedRows& ranked, int n_threads, Cancellatio
     parallel_blocks(chunk.n_tiles(), n_threads, cancellation, [&] {
       const auto size = static_cast<std::size_t>(ranked.tile_rows()) * n_slots;
       return [&, places = AlignedBuffer<std::uint16_t>(places_size(plan_, ranked.tile_rows())),
-              phi = AlignedBuffer<T>(size),
-              sums = AlignedBuffer<double>(kIsFloat ? size : 0)](Index tile,
-                                                                 const Stop& stop) mutable {
+              phi = AlignedBuffer<T>(size), sums = AlignedBuffer<double>(kIsFloat ? size : 0)](
+                 Index tile, const Stop& stop) mutable {
         phi.clear();
         sums.clear();
         LookUpArguments<T> a{};

@@ -24,8 +24,8 @@ std::vector<GroupRange> ranges_of_groups(const PatternPlan& plan, std::size_t va
 // Rows of a tile of counted background rows.
 inline constexpr Index kCountedTile = 2048;
 
-// Rows of a tile of explained rows, so that phi stays in the L2 cache while the tables pass by, every
-// thread has its share, and deep trees' patterns do not take hundreds of megabytes.
+// Rows of a tile of explained rows, so that phi stays in the L2 cache while the tables pass by,
+// every thread has its share, and deep trees' patterns do not take hundreds of megabytes.
 Index rows_per_look_up(const PatternPlan& plan, std::size_t value_bytes, Index n_rows,
                        int n_threads);
 
@@ -53,8 +53,7 @@ class BackgroundTables {
   template <typename Count>
   void build_counted(const Background& background, RankedRows& ranked, int n_threads,
                      Cancellation& cancellation);
-  void build_group(std::uint32_t index, const double* shares, double* scratch,
-                   double* expectation);
+  void build_group(std::uint32_t index, const double* shares, double* scratch, double* expectation);
 
   const PatternPlan& plan_;
   GroupRange range_;

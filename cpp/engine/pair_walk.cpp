@@ -106,7 +106,8 @@ void PairWalk::add_leaf(Index tree, Index leaf, double weight, double* sums) con
     const auto add_pair = [&](FeatureId i, FeatureId j, double value) {
       const FeaturePair pair = std::minmax(i, j);
       const auto place = std::lower_bound(pairs.begin(), pairs.end(), pair);
-      sums[plan_.slot_of_pair(static_cast<std::size_t>(place - pairs.begin()), output)] += value / 2;
+      sums[plan_.slot_of_pair(static_cast<std::size_t>(place - pairs.begin()), output)] +=
+          value / 2;
     };
     const auto add_pairs_within = [&](const std::vector<FeatureId>& features, double value) {
       for (std::size_t i = 0; i < features.size(); ++i) {

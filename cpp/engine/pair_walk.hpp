@@ -9,7 +9,8 @@
 
 namespace leafshap {
 
-// Adds, to the sums of one explained row after the other, what the plan's pairwise leaves contribute.
+// Adds, to the sums of one explained row after the other, what the plan's pairwise leaves
+// contribute.
 class PairWalk {
  public:
   PairWalk(const PatternPlan& plan, const Background& background);
@@ -21,8 +22,8 @@ class PairWalk {
   struct Frame {
     NodeId node;
     int stage;
-    bool first_left;  // the child that is visited first
-    bool both;        // the other one is visited too, for mixtures with the background row
+    bool first_left;     // the child that is visited first
+    bool both;           // the other one is visited too, for mixtures with the background row
     std::int8_t before;  // state of the node's feature above
   };
 

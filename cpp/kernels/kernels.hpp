@@ -1,5 +1,5 @@
-// The contract between the engine and the kernels: plain-old-data arguments, by kernel, and one table
-// of functions per instruction set. No ownership; <utility> is for the step table's
+// The contract between the engine and the kernels: plain-old-data arguments, by kernel, and one
+// table of functions per instruction set. No ownership; <utility> is for the step table's
 // integer_sequence, since no include may stand in a target region.
 #pragma once
 

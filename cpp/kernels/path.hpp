@@ -6,7 +6,6 @@
 
 namespace leafshap {
 
-
 // Rows are explained in tiles of at most this many; columns and phi are laid out by tile. More
 // rows share a step's branch and constants: 128 was 8% faster than 64 in float, 256 slower again.
 inline constexpr int kTileRows = 128;

@@ -2,8 +2,8 @@
 //
 // For one leaf, a row is only its pattern: which of the features tested on the leaf's path have all
 // their conditions satisfied. A group is a leaf, or a small subtree whose leaves share one table;
-// its pattern holds a bit for every distinct feature on the path to the subtree's root, then one for
-// every test inside, which is set if the row goes left there.
+// its pattern holds a bit for every distinct feature on the path to the subtree's root, then one
+// for every test inside, which is set if the row goes left there.
 #pragma once
 
 #include <cstddef>
@@ -18,9 +18,9 @@ inline constexpr int kMostPatternPoints = kMostPatternBits / 2;
 
 struct PatternTest {
   std::uint32_t column;
-  std::uint16_t cut;             // the row goes left if its rank is at most this
-  std::uint8_t categorical;      // ranks are looked up in a bit set instead
-  std::uint32_t category_bits;   // first 64-bit word of the test's bit set
+  std::uint16_t cut;            // the row goes left if its rank is at most this
+  std::uint8_t categorical;     // ranks are looked up in a bit set instead
+  std::uint32_t category_bits;  // first 64-bit word of the test's bit set
 };
 
 // One step of the walk over a tree: a split hands patterns down from a node to its two children, a
@@ -29,9 +29,9 @@ struct PatternStep {
   std::uint32_t index;        // of the split's test, or of the group
   std::uint32_t first_group;  // groups below, [first_group, end_group); equal at a group step
   std::uint32_t end_group;
-  std::int32_t source;  // place of the node's patterns
-  std::int32_t target;  // split: place of the left child's patterns; the right child's follows
-  std::uint16_t bit;    // split: of the feature
+  std::int32_t source;    // place of the node's patterns
+  std::int32_t target;    // split: place of the left child's patterns; the right child's follows
+  std::uint16_t bit;      // split: of the feature
   std::uint8_t repeated;  // split: an ancestor tests the same feature
 };
 
@@ -40,12 +40,12 @@ struct PatternGroup {
   std::int32_t n_tests;  // within the subtree
   std::uint32_t first_test;
   std::uint32_t first_leaf, end_leaf;
-  std::uint32_t n_cells;      // numbers that a pattern stands for, per output of a leaf
-  std::size_t places;         // of the n_cells * leaf width cells in an entry of the table
-  std::size_t entry_size;     // of the table, padded
-  std::size_t slots;          // scattered: slot of every number of an entry
-  std::size_t first_slot;     // not scattered: the entry is added to the slots from here on
-  std::uint32_t n_slots;      // scattered: numbers of an entry that count
+  std::uint32_t n_cells;   // numbers that a pattern stands for, per output of a leaf
+  std::size_t places;      // of the n_cells * leaf width cells in an entry of the table
+  std::size_t entry_size;  // of the table, padded
+  std::size_t slots;       // scattered: slot of every number of an entry
+  std::size_t first_slot;  // not scattered: the entry is added to the slots from here on
+  std::uint32_t n_slots;   // scattered: numbers of an entry that count
   std::uint32_t first_output;
   std::size_t counts, table;  // where its 2^bits counts and entries begin among all groups'
   std::int32_t n_bits() const { return n_path + n_tests; }
@@ -68,7 +68,7 @@ struct PatternLeaf {
 struct PatternRule {
   std::int32_t n_points;
   double t[kMostPatternPoints];
-  double over_1t[kMostPatternPoints];   // w / (1 - t)
+  double over_1t[kMostPatternPoints];    // w / (1 - t)
   double over_t_1t[kMostPatternPoints];  // w / (t (1 - t))
   double over_1t_squared[kMostPatternPoints];
   double over_t_squared[kMostPatternPoints];

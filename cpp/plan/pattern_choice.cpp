@@ -53,8 +53,8 @@ class Costs {
       add = 1.6 * n_cells;
     }
     const double lines = std::ldexp(bytes / 64, static_cast<int>(n_bits));
-    const double build = std::ldexp(n_leaves * n_cells / 4 + bytes / 16 + 2 * n_cells,
-                                    static_cast<int>(n_bits));
+    const double build =
+        std::ldexp(n_leaves * n_cells / 4 + bytes / 5 + 2 * n_cells, static_cast<int>(n_bits));
     // a tile of rows reads the table once
     return build + n_background_ * 1.6 + n_rows_ * (0.7 + 1.3 * add + 2 * lines / kTileRows) +
            (n_rows_ + n_background_) * 0.05 * (double(n_tests) + 1);
@@ -80,7 +80,11 @@ class Costs {
 class Chooser {
  public:
   Chooser(const TreeEnsemble& e, Index tree, const PatternJob& job)
-      : e_(e), offset_(e.tree_offsets[tree]), job_(job), costs_(job), order_(parents_first(e, tree)) {
+      : e_(e),
+        offset_(e.tree_offsets[tree]),
+        job_(job),
+        costs_(job),
+        order_(parents_first(e, tree)) {
     const std::size_t n = order_.nodes.size();
     n_distinct_.assign(n, 0);
     reach_.assign(n, 1.0);

@@ -100,7 +100,8 @@ class PatternPlan::Compiler {
         centre_[k] += (e_.leaf(node)[k] - centre_[k]) / static_cast<double>(n);
       }
     }
-    for (OutputId k = 0; k < e_.leaf_width(); ++k) plan_.constant_[output(k)] += weight_ * centre_[k];
+    for (OutputId k = 0; k < e_.leaf_width(); ++k)
+      plan_.constant_[output(k)] += weight_ * centre_[k];
   }
 
   // Whether any group lies in the subtree; leaves for the pairwise walk are noted.
@@ -109,9 +110,9 @@ class PatternPlan::Compiler {
     const NodeOrder order = parents_first(e_, tree_);
     for (auto node = order.nodes.rbegin(); node != order.nodes.rend(); ++node) {
       const PatternRole role = roles_[*node];
-      has_group_[*node] = role == PatternRole::kGroup ||
-                          (role == PatternRole::kSplit &&
-                           (has_group_[left(*node)] || has_group_[right(*node)]));
+      has_group_[*node] =
+          role == PatternRole::kGroup ||
+          (role == PatternRole::kSplit && (has_group_[left(*node)] || has_group_[right(*node)]));
       if (role == PatternRole::kPairwise) {
         plan_.pairwise_leaves_[offset_ + *node] = true;
         ++plan_.n_pairwise_leaves_;
@@ -223,7 +224,8 @@ class PatternPlan::Compiler {
     for (const auto& [node, turns] : leaves_) {
       std::vector<FeatureId> own = path_;  // features of the leaf's path, by bit of its pattern
       for (const Turn& turn : turns) {
-        if (std::find(own.begin(), own.end(), turn.feature) == own.end()) own.push_back(turn.feature);
+        if (std::find(own.begin(), own.end(), turn.feature) == own.end())
+          own.push_back(turn.feature);
       }
       PatternLeaf leaf{};
       leaf.n_bits = static_cast<std::int32_t>(own.size());
@@ -269,13 +271,15 @@ class PatternPlan::Compiler {
   std::uint32_t cell_of_pair(FeatureId a, FeatureId b) {
     const FeaturePair pair = std::minmax(a, b);
     const auto next = static_cast<std::uint32_t>(pair_cells_.size());
-    return static_cast<std::uint32_t>(features_.size()) + pair_cells_.try_emplace(pair, next).first->second;
+    return static_cast<std::uint32_t>(features_.size()) +
+           pair_cells_.try_emplace(pair, next).first->second;
   }
 
   // Where the cells of every output stand in a table entry, and on which slots they are added.
   void emit_places(PatternGroup& group) {
     std::vector<std::size_t> slots(group.n_cells);
-    for (std::size_t c = 0; c < features_.size(); ++c) slots[c] = plan_.slot_of_feature(features_[c], 0);
+    for (std::size_t c = 0; c < features_.size(); ++c)
+      slots[c] = plan_.slot_of_feature(features_[c], 0);
     for (const auto& [pair, cell] : pair_cells_) {
       const auto place = std::lower_bound(plan_.pairs_.begin(), plan_.pairs_.end(), pair);
       slots[features_.size() + cell] =
@@ -323,15 +327,17 @@ class PatternPlan::Compiler {
 // vector add is cheaper than the address of every number.
 void PatternPlan::lay_out_slots(const PatternOptions& options) {
   constexpr std::size_t kMostLines = 8;
-  output_slots_ = padded(static_cast<std::size_t>(ensemble_->n_features) + pairs_.size(),
-                         options.value_bytes);
+  output_slots_ =
+      padded(static_cast<std::size_t>(ensemble_->n_features) + pairs_.size(), options.value_bytes);
   const std::size_t entry = output_slots_ * ensemble_->leaf_width();
   scattered_ = entry * options.value_bytes > kMostLines * kLine;
 }
 
 std::span<const PatternStep> PatternPlan::steps_of(std::uint32_t first, std::uint32_t end) const {
   // the last tree that begins at or before the group, and the first that begins at or after the end
-  const auto by_group = [](const TreeBegin& tree, std::uint32_t group) { return tree.group < group; };
+  const auto by_group = [](const TreeBegin& tree, std::uint32_t group) {
+    return tree.group < group;
+  };
   const auto begin =
       std::lower_bound(tree_begins_.begin(), tree_begins_.end(), first + 1, by_group) - 1;
   const auto stop = std::lower_bound(tree_begins_.begin(), tree_begins_.end(), end, by_group);

@@ -110,7 +110,9 @@ class TreeGame:
         if self.background is None:
             return self._ensemble.core.expected_values(n_trees)
         found = self._expected.get(n_trees)
-        return self._plan("shap", n_trees, n_threads).expected(n_threads) if found is None else found
+        return (
+            self._plan("shap", n_trees, n_threads).expected(n_threads) if found is None else found
+        )
 
     def shap_values(
         self,
