@@ -38,7 +38,7 @@ Rows = npt.NDArray[Any]
 def normalised(weights: Floats | None, m: int) -> Floats:
     """Weights of the background rows that sum to 1."""
     w = np.ones(m) if weights is None else np.asarray(weights, dtype=np.float64)
-    return w / w.sum()
+    return np.asarray(w / w.sum(), dtype=np.float64)
 
 
 def expected_values(
@@ -230,7 +230,8 @@ def _grouped(patterns: Bools, weights: Floats) -> tuple[Floats, Floats]:
         return patterns[:1].astype(float), np.atleast_1d(weights.sum())
     keys = keys.view(f"V{keys.shape[1]}").ravel() if keys.shape[1] > 1 else keys.ravel()
     _, first, group = np.unique(keys, return_index=True, return_inverse=True)
-    return patterns[first].astype(float), np.bincount(group, weights)
+    sums = np.asarray(np.bincount(group, weights), dtype=np.float64)
+    return patterns[first].astype(np.float64), sums
 
 
 def shap_by_leaves(

@@ -49,7 +49,8 @@ class TestBackground:
         arrays, X, data = case(precision="float64")
         names = list("abcde")
         arrays = replace(arrays, feature_names=names)
-        data = np.round(np.where(np.isfinite(data), data, 0.5), 3)
+        finite = np.where(np.isfinite(data), data, 0.5)
+        data = np.asarray(np.round(finite, 3), dtype=np.float64)
         expected = TreeExplainer(arrays, data).shap_values(X)
         assert float(np.ptp(expected)) > 0
         forms: dict[str, Any] = {"list": data.tolist(), "fortran": np.asfortranarray(data)}

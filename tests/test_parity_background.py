@@ -127,6 +127,8 @@ def test_xgboost(name: str) -> None:
 @quiet
 @pytest.mark.parametrize("name", [name for name in XGBOOST if XGBOOST[name][3]])
 def test_xgboost_against_shap(name: str) -> None:
+    if name == "softmax" and tuple(map(int, the_shap().__version__.split(".")[:2])) < (0, 52):
+        pytest.skip("reads the first class's base score for all classes")
     booster, X, _ = xgboost_booster(name)
     check_by_shap(booster, X, 1e-6)
 
