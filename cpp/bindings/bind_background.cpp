@@ -85,12 +85,13 @@ class PyBackgroundPlan {
     return std::visit(
         [](const auto& explainer) -> py::object {
           using T = ValueOf<decltype(*explainer)>;
-          const std::vector<T> tables = explainer->tables();
-          if (tables.empty()) return py::none();
+          std::vector<T> tables;
           std::vector<double> expected;
           run_released([&](Cancellation& cancellation) {
-            expected = explainer->expected_values(1, cancellation);
+            tables = explainer->tables(cancellation);
+            if (!tables.empty()) expected = explainer->expected_values(1, cancellation);
           });
+          if (tables.empty()) return py::none();
           return py::make_tuple(
               py::array_t<T>(static_cast<py::ssize_t>(tables.size()), tables.data()),
               py::array_t<double>(static_cast<py::ssize_t>(expected.size()), expected.data()));
@@ -108,8 +109,11 @@ class PyBackgroundPlan {
             throw InvalidInput("tables must be an array of the plan's dtype");
           }
           const auto values = py::array_t<T, py::array::c_style>::ensure(tables);
-          explainer->set_tables(values.data(), static_cast<std::size_t>(values.size()),
-                                numbers_of(state[1], "expected values"));
+          const std::vector<double> expected = numbers_of(state[1], "expected values");
+          run_released([&](Cancellation& cancellation) {
+            explainer->set_tables(values.data(), static_cast<std::size_t>(values.size()), expected,
+                                  cancellation);
+          });
         },
         explainer_);
   }
@@ -127,6 +131,7 @@ class PyBackgroundPlan {
 
   // WARNING: releases the GIL.
   py::array_t<double> expected_values(int n_threads) const {
+    check_threads(n_threads);
     std::vector<double> values;
     std::visit(
         [&](const auto& explainer) {

@@ -43,8 +43,9 @@ class BackgroundExplainer {
   std::vector<double> expected_values(int n_threads, Cancellation& cancellation);
 
   // The kept tables, or nothing; set_tables takes them with the expected values.
-  std::vector<T> tables() const;
-  void set_tables(const T* values, std::size_t size, const std::vector<double>& expected);
+  std::vector<T> tables(Cancellation& cancellation) const;
+  void set_tables(const T* values, std::size_t size, const std::vector<double>& expected,
+                  Cancellation& cancellation);
 
  private:
   using Tables = BackgroundTables<T>;
@@ -60,15 +61,18 @@ class BackgroundExplainer {
   void look_up_all(const Rows& rows, int n_threads, Cancellation& cancellation, Add&& add);
   void add_interactions(Index row, const double* phi, const InteractionArrays<T>& out) const;
   RankedRows ranked_background() const;
-  std::vector<double> pairwise_expectation() const;
+  std::vector<double> pairwise_expectation(int n_threads, Cancellation& cancellation) const;
+  void note_expected(const std::vector<double>& of_tables, int n_threads,
+                     Cancellation& cancellation);
+  const PairwisePlan<T>& pairwise(Cancellation& cancellation);
 
   std::shared_ptr<const TreeEnsemble> ensemble_;
   Background background_;
   PatternPlan plan_;
   std::vector<GroupRange> ranges_;
-  std::unique_ptr<PairwisePlan<T>> pairwise_;  // of the leaves that no table explains
-  mutable std::mutex mutex_;                   // guards what follows
+  mutable std::timed_mutex mutex_;  // guards what follows; see locked()
   std::shared_ptr<Tables> kept_;
+  std::unique_ptr<PairwisePlan<T>> pairwise_;  // of the leaves that no table explains
   std::optional<std::vector<double>> expected_;
 };
 

@@ -32,14 +32,25 @@ PatternRows walk_of(const PatternPlan& plan, GroupRange range, const RankedRows&
   return rows;
 }
 
+// Deep trees' patterns must not take hundreds of megabytes.
+Index rows_of_places(const PatternPlan& plan) {
+  constexpr Index kPlacesBytes = 16 << 20;
+  return kPlacesBytes / (pattern_scratch_places(plan.n_levels()) * Index{sizeof(std::uint16_t)});
+}
+
 }  // namespace
+
+Index rows_per_count(const PatternPlan& plan, Index n_rows) {
+  constexpr Index kMostRows = 2048;
+  const Index rows = std::min({kMostRows, rows_of_places(plan), std::max<Index>(n_rows, 1)});
+  return ceil_divide(std::max<Index>(rows, 1), kPatternLanes) * kPatternLanes;
+}
 
 Index rows_per_look_up(const PatternPlan& plan, std::size_t value_bytes, Index n_rows,
                        int n_threads) {
-  constexpr Index kPhiBytes = 512 * 1024, kPlacesBytes = 16 << 20, kMostRows = 4096;
-  const Index phi_bytes = static_cast<Index>(plan.n_slots() * value_bytes);
-  const Index places_bytes = pattern_scratch_places(plan.n_levels()) * Index{sizeof(std::uint16_t)};
-  const Index fit = std::min({kPhiBytes / phi_bytes, kPlacesBytes / places_bytes, kMostRows});
+  constexpr Index kPhiBytes = 512 * 1024, kMostRows = 4096;
+  const Index phi_bytes = std::max<Index>(1, static_cast<Index>(plan.n_slots() * value_bytes));
+  const Index fit = std::min({kPhiBytes / phi_bytes, rows_of_places(plan), kMostRows});
   const Index n_tiles = std::max<Index>(1, ceil_divide(n_rows, std::max<Index>(fit, 1)));
   const Index balanced = ceil_divide(n_rows, ceil_divide(n_tiles, n_threads) * n_threads);
   return ceil_divide(std::max<Index>(balanced, 1), kPatternLanes) * kPatternLanes;
@@ -132,9 +143,9 @@ void BackgroundTables<T>::build_counted(const Background& background, RankedRows
   const double scale =
       std::is_same_v<Count, double> ? 1 : 1 / static_cast<double>(background.n_rows());
   parallel_blocks(n_tasks, n_threads, cancellation, [&] {
-    return [&](Index task, const Stop& stop) {
+    return [&, shares = std::vector<double>(), scratch = std::vector<double>()](
+               Index task, const Stop& stop) mutable {
       const GroupRange range = task_range(task);
-      std::vector<double> shares, scratch;
       for (std::uint32_t g = range.first; g < range.end && !stop(); ++g) {
         const PatternGroup& group = groups[g];
         const std::size_t size = std::size_t{1} << group.n_bits();
@@ -190,9 +201,11 @@ void BackgroundTables<T>::look_up(RankedRows& ranked, int n_threads, Cancellatio
   const KernelTable& table = kernels();
   ranked.for_chunks(n_threads, cancellation, [&](const RankedRows::Chunk& chunk) {
     parallel_blocks(chunk.n_tiles(), n_threads, cancellation, [&] {
-      const auto size = static_cast<std::size_t>(ranked.tile_rows()) * n_slots;
+      // a tile's rows, without its padding: with many pairs they are what takes memory
+      const auto size = static_cast<std::size_t>(chunk.rows_of(0)) * n_slots;
       return [&, places = AlignedBuffer<std::uint16_t>(places_size(plan_, ranked.tile_rows())),
-              phi = AlignedBuffer<T>(size), sums = AlignedBuffer<double>(kIsFloat ? size : 0)](
+              phi = AlignedBuffer<T>(plan_.scattered() ? 0 : size),
+              sums = AlignedBuffer<double>(kIsFloat || plan_.scattered() ? size : 0)](
                  Index tile, const Stop& stop) mutable {
         phi.clear();
         sums.clear();
@@ -203,7 +216,7 @@ void BackgroundTables<T>::look_up(RankedRows& ranked, int n_threads, Cancellatio
         a.slots = plan_.group_slots().data();
         a.scattered = plan_.scattered();
         a.phi = phi.data();
-        a.phi_sums = sums.data();
+        a.sums = sums.data();
         a.n_slots = n_slots;
         // some groups after the other, so that a long tile can be stopped
         constexpr std::uint32_t kGroupsPerCall = 1024;
@@ -217,11 +230,11 @@ void BackgroundTables<T>::look_up(RankedRows& ranked, int n_threads, Cancellatio
           }
           if (stop()) return;
         }
-        if constexpr (kIsFloat) {
-          write(chunk.begin_of(tile), chunk.rows_of(tile), sums.data());
-        } else {
-          write(chunk.begin_of(tile), chunk.rows_of(tile), phi.data());
+        const double* result = sums.data();
+        if constexpr (!kIsFloat) {
+          if (!plan_.scattered()) result = phi.data();
         }
+        write(chunk.begin_of(tile), chunk.rows_of(tile), result);
       };
     });
   });

@@ -21,11 +21,11 @@ struct GroupRange {
 std::vector<GroupRange> ranges_of_groups(const PatternPlan& plan, std::size_t value_bytes,
                                          std::size_t most_bytes);
 
-// Rows of a tile of counted background rows.
-inline constexpr Index kCountedTile = 2048;
+// Rows of a tile of background rows that are counted.
+Index rows_per_count(const PatternPlan& plan, Index n_rows);
 
-// Rows of a tile of explained rows, so that phi stays in the L2 cache while the tables pass by,
-// every thread has its share, and deep trees' patterns do not take hundreds of megabytes.
+// Rows of a tile of explained rows, so that phi stays in the L2 cache while the tables pass by, and
+// every thread has its share.
 Index rows_per_look_up(const PatternPlan& plan, std::size_t value_bytes, Index n_rows,
                        int n_threads);
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "ir/split.hpp"
-#include "ir/statistics.hpp"
 
 namespace leafshap {
 namespace {
@@ -33,22 +32,27 @@ PairWalk::PairWalk(const PatternPlan& plan, const Background& background)
       trees_.push_back(tree);
     }
   }
-  if (trees_.empty()) return;
-  n_beta_ = static_cast<std::size_t>(std::min(max_depth(e_), e_.n_features)) + 1;
-  beta_.resize(n_beta_ * n_beta_);
-  for (std::size_t u = 0; u < n_beta_; ++u) {
-    beta_[u] = 1 / static_cast<double>(u + 1);
-    for (std::size_t a = 1; a < n_beta_; ++a) {
-      beta_[a * n_beta_ + u] =
-          beta_[(a - 1) * n_beta_ + u] * static_cast<double>(a) / static_cast<double>(a + u + 1);
-    }
-  }
 }
 
-void PairWalk::add(const Rows& rows, Index row, double* sums) {
-  for (const Index tree : trees_) {
-    for (Index b = 0; b < background_.n_rows(); ++b) walk(tree, rows, row, b, sums);
+// Computed anew each time: a table for the longest path of any model could take gigabytes.
+double PairWalk::beta(std::size_t a, std::size_t u) {
+  const auto [few, many] = std::minmax(a, u);
+  double value = 1 / static_cast<double>(many + 1);
+  for (std::size_t i = 1; i <= few; ++i) {
+    value *= static_cast<double>(i) / static_cast<double>(i + many + 1);
   }
+  return value;
+}
+
+bool PairWalk::add(const Rows& rows, Index row, double* sums, const Stop& stop) {
+  constexpr Index kRowsPerStop = 64;
+  for (const Index tree : trees_) {
+    for (Index b = 0; b < background_.n_rows(); ++b) {
+      if (b % kRowsPerStop == 0 && stop()) return false;
+      walk(tree, rows, row, b, sums);
+    }
+  }
+  return true;
 }
 
 // Visits every leaf that a mixture of both rows can reach.

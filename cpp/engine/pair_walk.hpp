@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/background.hpp"
+#include "engine/parallel.hpp"
 #include "ir/tree.hpp"
 #include "plan/pattern_plan.hpp"
 
@@ -15,8 +16,8 @@ class PairWalk {
  public:
   PairWalk(const PatternPlan& plan, const Background& background);
 
-  // sums is (n_slots) of the plan: SHAP values and halves of interactions.
-  void add(const Rows& rows, Index row, double* sums);
+  // sums is (n_slots) of the plan: SHAP values and halves of interactions. False if it was stopped.
+  bool add(const Rows& rows, Index row, double* sums, const Stop& stop);
 
  private:
   struct Frame {
@@ -30,14 +31,12 @@ class PairWalk {
   void walk(Index tree, const Rows& rows, Index row, Index background_row, double* sums);
   void add_leaf(Index tree, Index leaf, double weight, double* sums) const;
   // a! u! / (a + u + 1)!
-  double beta(std::size_t a, std::size_t u) const { return beta_[a * n_beta_ + u]; }
+  static double beta(std::size_t a, std::size_t u);
 
   const PatternPlan& plan_;
   const TreeEnsemble& e_;
   const Background& background_;
   std::vector<Index> trees_;  // with pairwise leaves
-  std::size_t n_beta_ = 0;
-  std::vector<double> beta_;
   // of the walk: features that only the row, only the background row satisfies
   std::vector<std::int8_t> state_;
   std::vector<FeatureId> row_only_, background_only_;

@@ -1,4 +1,5 @@
-// Arguments of the pattern kernels: interventional SHAP values by tables (docs/maths.md).
+// Arguments of the pattern kernels: interventional SHAP values by tables
+// (docs/maths_background.md).
 //
 // For one leaf, a row is only its pattern: which of the features tested on the leaf's path have all
 // their conditions satisfied. A group is a leaf, or a small subtree whose leaves share one table;
@@ -27,8 +28,9 @@ struct PatternTest {
 // group completes the pattern of its subtree.
 struct PatternStep {
   std::uint32_t index;        // of the split's test, or of the group
-  std::uint32_t first_group;  // groups below, [first_group, end_group); equal at a group step
+  std::uint32_t first_group;  // groups below, or the group itself: [first_group, end_group)
   std::uint32_t end_group;
+  std::uint32_t n_steps;  // of the node and everything below: 1 at a group, more at a split
   std::int32_t source;    // place of the node's patterns
   std::int32_t target;    // split: place of the left child's patterns; the right child's follows
   std::uint16_t bit;      // split: of the feature
@@ -116,9 +118,10 @@ struct LookUpArguments {
   const T* tables;  // of groups from first_group on
   std::size_t first_table;
   const std::uint32_t* slots;
+  // Entries hold a group's own slots, added one by one; else runs of slots, added as vectors.
   bool scattered;
-  T* phi;            // (tile_rows, n_slots), zero at the start
-  double* phi_sums;  // float only: as phi, in double; what phi is at the end is added here
+  T* phi;        // not scattered: (n_rows, n_slots), zero at the start
+  double* sums;  // scattered, or T = float: the same in double; phi ends up here
   std::size_t n_slots;
 };
 

@@ -20,8 +20,10 @@ constexpr std::array<std::pair<const char*, PatternMethod>, 5> kMethods = {{
     {"pairwise", PatternMethod::kPairwise},
 }};
 
-// Larger tables than this lose more in cache than they save; a forced method may go further.
+// Larger tables than this lose more in cache than they save.
 constexpr Index kMostSharedBits = 12;
+// Of building one table; also bounds the table.
+constexpr std::size_t kMostScratchBytes = std::size_t{64} << 20;
 
 // Clock cycles, roughly: only their proportions matter.
 class Costs {
@@ -31,7 +33,7 @@ class Costs {
         n_background_(static_cast<double>(job.n_background)),
         // The choice must not depend on how many rows a call explains, or their values would by
         // rounding: as many as there are in the background, within reason.
-        n_rows_(std::clamp(n_background_, 1e3, 1e5)) {}
+        n_rows_(std::clamp(n_background_, job.interactions ? 1e2 : 1e3, 1e5)) {}
 
   double split() const { return (n_rows_ + n_background_) * 0.12; }
 
@@ -41,11 +43,23 @@ class Costs {
     return std::ldexp(std::ceil(n / 2) * (n / 2 + 3) + 2 * n + 4 * pairs, static_cast<int>(d));
   }
 
+  // Values of a row that a group of so many features has, per output.
+  std::size_t cells(Index n_features) const {
+    const auto n = static_cast<std::size_t>(n_features);
+    return job_.interactions ? n + n * (n - 1) / 2 : n;
+  }
+
+  bool fits(Index n_path, Index n_tests) const {
+    const Index n_bits = n_path + n_tests;
+    const std::size_t scratch =
+        table_scratch_size(static_cast<std::int32_t>(n_bits), cells(n_bits), job_.leaf_width);
+    return scratch * sizeof(double) <= kMostScratchBytes;
+  }
+
   // Everything about a group but its leaves.
   double group(Index n_path, Index n_tests) const {
     const double n_bits = static_cast<double>(n_path + n_tests), n_leaves = double(n_tests) + 1;
-    double n_cells = n_bits;
-    if (job_.interactions) n_cells += n_bits * (n_bits - 1) / 2;
+    const double n_cells = static_cast<double>(cells(n_path + n_tests) * job_.leaf_width);
     double bytes = static_cast<double>(job_.entry_bytes);
     double add = bytes / 64;  // per row: one vector after the other
     if (job_.entry_bytes == 0) {
@@ -165,7 +179,7 @@ class Chooser {
 
   bool may_group(NodeId node) const {
     const Index n_tests = n_tests_[node], n_bits = n_distinct_[node] + n_tests;
-    if (n_bits > kMostPatternBits) return false;
+    if (n_bits > kMostPatternBits || !costs_.fits(n_distinct_[node], n_tests)) return false;
     switch (job_.method) {
       case PatternMethod::kLeaves:
         return n_tests == 0;

@@ -14,7 +14,7 @@ enum class PatternMethod : std::uint8_t {
   kAuto,      // whatever is expected to be cheapest
   kLeaves,    // a table for every leaf
   kSiblings,  // leaves that are siblings share one
-  kSubtrees,  // subtrees as large as patterns allow
+  kSubtrees,  // subtrees as large as tables may be
   kPairwise,  // no tables
 };
 PatternMethod pattern_method(const std::string& name);  // throws InvalidInput
@@ -27,6 +27,7 @@ struct PatternJob {
   bool interactions = false;
   std::size_t entry_bytes = 64;  // of a table, per pattern; 0 if it depends on the group
   std::size_t value_bytes = 8;
+  std::size_t leaf_width = 1;
 };
 
 // What is at a node of the tree.

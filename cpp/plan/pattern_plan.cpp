@@ -150,7 +150,9 @@ class PatternPlan::Compiler {
       stack_.push_back(Frame{child, place, 0, false, 0});  // invalidates frame
       return;
     }
-    plan_.steps_[frame.step].end_group = static_cast<std::uint32_t>(plan_.groups_.size());
+    PatternStep& step = plan_.steps_[frame.step];
+    step.end_group = static_cast<std::uint32_t>(plan_.groups_.size());
+    step.n_steps = static_cast<std::uint32_t>(plan_.steps_.size() - frame.step);
     if (frame.added) {
       position_[f] = -1;
       path_.pop_back();
@@ -195,7 +197,7 @@ class PatternPlan::Compiler {
     plan_.table_size_ += group.entry_size << group.n_bits();
     const auto index = static_cast<std::uint32_t>(plan_.groups_.size());
     plan_.groups_.push_back(group);
-    plan_.steps_.push_back({index, index, index, place, 0, 0, 0});
+    plan_.steps_.push_back({index, index, index + 1, 1, place, 0, 0, 0});
   }
 
   // The group's tests in preorder, its leaves with the turns that lead to them, and its features.
@@ -357,8 +359,9 @@ PatternPlan::PatternPlan(std::shared_ptr<const TreeEnsemble> ensemble, Index n_t
   if (interactions_) pairs_ = pairs_on_paths(*ensemble_, n_trees);
   lay_out_slots(options);
   const std::size_t entry = output_slots_ * ensemble_->leaf_width() * options.value_bytes;
-  const PatternJob job{options.method, options.n_background, options.interactions,
-                       scattered_ ? 0 : entry, options.value_bytes};
+  const PatternJob job{options.method,       options.n_background,
+                       options.interactions, scattered_ ? 0 : entry,
+                       options.value_bytes,  static_cast<std::size_t>(ensemble_->leaf_width())};
   Compiler compiler(*this, job);
   for (Index tree = 0; tree < n_trees; ++tree) compiler.compile(tree);
 }

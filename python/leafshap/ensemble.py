@@ -19,6 +19,7 @@ from leafshap.background import read_background
 from leafshap.converters.arrays import EnsembleArrays
 from leafshap.errors import InvalidInputError, InvalidModelError
 from leafshap.inputs import InputRows, InputSchema
+from leafshap.integers import whole_number
 from leafshap.storage import read_arrays, write_arrays
 from leafshap.threads import count_threads
 
@@ -197,9 +198,9 @@ class TreeEnsemble:
         """
         if tree_limit is None:
             tree_limit = -1 if self.tree_limit is None else self.tree_limit
-        if isinstance(tree_limit, bool) or not hasattr(tree_limit, "__index__"):
+        limit = whole_number(tree_limit)
+        if limit is None:
             raise InvalidInputError(f"tree_limit must be an integer or None, got {tree_limit!r}")
-        limit = tree_limit.__index__()
         if limit == -1:
             return self.n_trees
         if limit < 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from leafshap.errors import InvalidInputError
+from leafshap.integers import whole_number
 
 # A forked child has none of its parent's OpenMP threads, and GNU's runtime would wait for them
 # forever. One thread needs no runtime, and the values are the same.
@@ -49,9 +50,9 @@ def count_threads(n_jobs: int) -> int:
     InvalidInputError
         If `n_jobs` is neither -1 nor a positive integer.
     """
-    if isinstance(n_jobs, bool) or not hasattr(n_jobs, "__index__"):
+    n = whole_number(n_jobs)
+    if n is None:
         raise InvalidInputError(f"n_jobs must be -1 or a positive integer, got {n_jobs!r}")
-    n = n_jobs.__index__()
     if n == -1:
         n = _omp_limit() or _usable_cores()
     if n < 1:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from leafshap.ensemble import TreeEnsemble
 from leafshap.errors import InvalidInputError
+from leafshap.integers import whole_number
 
 _FEATURE_PERTURBATIONS = ("auto", "tree_path_dependent", "interventional")
 
@@ -80,6 +81,7 @@ def check_top(top: int | None) -> int | None:
     """
     if top is None:
         return None
-    if isinstance(top, bool) or not hasattr(top, "__index__") or top.__index__() < 1:
+    number = whole_number(top)
+    if number is None or number < 1:
         raise InvalidInputError(f"top must be a positive integer or None, got {top!r}")
-    return top.__index__()
+    return number

@@ -134,7 +134,10 @@ class InteractionMethods:
             As `shap_interaction_values`; also if X has no rows.
         """
         n_trees, n_threads = self._raw_trees(tree_limit), count_threads(self._n_jobs)
-        validate_which(check_additivity)
+        if not isinstance(check_additivity, (bool, np.bool_)):
+            raise InvalidInputError(
+                f"check_additivity must be True (the first rows) or False, got {check_additivity!r}"
+            )
         top = check_top(top)
         rows = InputRows(X, self._ensemble.schema)
         if not rows.n_rows:

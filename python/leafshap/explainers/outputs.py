@@ -106,9 +106,10 @@ class Output:
             raise InvalidInputError(
                 'model_output="log_loss" needs the labels of the rows: shap_values(X, y)'
             )
-        labels = _numbers(y).reshape(-1)
-        if len(labels) != n_rows:
-            raise InvalidInputError(f"y has {len(labels)} labels for {n_rows} rows")
+        labels = _numbers(y)
+        if labels.size != n_rows or labels.shape not in ((), (n_rows,), (n_rows, 1)):
+            raise InvalidInputError(f"y has the shape {labels.shape} for {n_rows} rows")
+        labels = labels.reshape(-1)
         _check_labels(self.transform, labels)
         return labels
 
