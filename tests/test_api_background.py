@@ -447,7 +447,7 @@ class TestModelOutput:
         arrays, X, data = case("logistic")
         explainer = TreeExplainer(arrays, data, model_output="log_loss")
         y = np.zeros(8)
-        wrong = [(None, "needs the labels"), (y[:7], "7 labels for 8 rows"), (["a"] * 8, "numbers")]
+        wrong = [(None, "needs the labels"), (y[:7], "for 8 rows"), (["a"] * 8, "numbers")]
         wrong += [(y + 2, r"y\[0\] is 2"), (np.r_[y[:7], np.nan], r"y\[7\] is nan")]
         for labels, words in wrong:
             with pytest.raises(InvalidInputError, match=words):
