@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+import oracle_background
 from background_cases import (
     METHODS,
     Array,
@@ -295,6 +297,35 @@ def test_no_trees() -> None:
     np.testing.assert_array_equal(base, arrays.base_values)
 
 
+def test_no_features() -> None:
+    arrays = replace(no_trees(), n_features=0, feature_names=None)
+    plan = plan_of(arrays, np.empty((3, 0)))
+    assert values_of(plan, np.empty((2, 0)), "float64", arrays.n_outputs).shape[:2] == (2, 0)
+    np.testing.assert_allclose(expected_of(plan), arrays.base_values)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_long_runs_of_slots_are_the_same_in_both_dtypes(dtype: Dtype) -> None:
+    """Entries of a few slots among thousands are added one by one, in double."""
+    recipe = RECIPE.but(n_features=300, n_outputs=5, n_trees=40)
+    case = case_of(random_ensemble(recipe), 70, 40)
+    plan = plan_of(case.arrays, case.background, dtype=dtype)
+    assert plan.summary["scattered"]
+    truth = oracle_background.shap_by_leaves(case.arrays, case.X, case.background)
+    assert_close(values_of(plan, case.X, dtype, 5), truth, dtype)
+
+
+def test_tables_can_be_asked_for_while_they_are_built() -> None:
+    """Pickling an explainer whose first call runs in another thread must not wait for ever."""
+    case = large_case(10, m=60_000, n_trees=30)
+    plan = plan_of(case.arrays, case.background, case.weights)
+    with ThreadPoolExecutor(3) as pool:
+        calls = [pool.submit(plan.build, 1), *(pool.submit(plan.get_tables) for _ in range(2))]
+        for call in calls:
+            call.result(timeout=60)
+    assert plan.get_tables() is not None
+
+
 def test_summary_tells_what_was_chosen() -> None:
     case = large_case(1)
     summary = plan_of(case.arrays, case.background).summary
@@ -421,6 +452,8 @@ def test_bad_numbers_of_threads_are_refused() -> None:
             values_of(plan, case.X, "float64", 1, n_threads)
         with pytest.raises(InvalidInputError, match="n_threads"):
             plan.build(n_threads)
+        with pytest.raises(InvalidInputError, match="n_threads"):
+            plan.expected_values(n_threads)
 
 
 def test_interactions_must_be_asked_for_at_the_start() -> None:
