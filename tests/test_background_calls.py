@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -320,7 +320,8 @@ def test_tables_can_be_asked_for_while_they_are_built() -> None:
     case = large_case(10, m=60_000, n_trees=30)
     plan = plan_of(case.arrays, case.background, case.weights)
     with ThreadPoolExecutor(3) as pool:
-        calls = [pool.submit(plan.build, 1), *(pool.submit(plan.get_tables) for _ in range(2))]
+        calls: list[Future[Any]] = [pool.submit(plan.build, 1)]
+        calls += [pool.submit(plan.get_tables) for _ in range(2)]
         for call in calls:
             call.result(timeout=60)
     assert plan.get_tables() is not None

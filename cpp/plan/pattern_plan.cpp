@@ -328,7 +328,7 @@ class PatternPlan::Compiler {
 // Where few slots lie side by side, entries are as wide as all of them and are added whole: a
 // vector add is cheaper than the address of every number.
 void PatternPlan::lay_out_slots(const PatternOptions& options) {
-  constexpr std::size_t kMostLines = 3;
+  constexpr std::size_t kMostLines = 4;
   output_slots_ =
       padded(static_cast<std::size_t>(ensemble_->n_features) + pairs_.size(), options.value_bytes);
   const std::size_t entry = output_slots_ * ensemble_->leaf_width();
