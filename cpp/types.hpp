@@ -25,4 +25,10 @@ struct MatrixView {
 // X is read as the caller stored it; each value is rounded to the model's precision on the fly.
 using Rows = std::variant<MatrixView<float>, MatrixView<double>>;
 
+inline Index count_rows(const Rows& rows) {
+  return std::visit([](const auto& view) { return view.n_rows; }, rows);
+}
+
+inline Index ceil_divide(Index a, Index b) { return (a + b - 1) / b; }
+
 }  // namespace leafshap

@@ -7,30 +7,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from competitors import Side
 from competitors.xgboost_native import XGBoostNative
-from workloads import TrainedModel
+
+
+def drop_biases(interactions: Any) -> npt.NDArray[Any]:
+    """(n, F + 1, F + 1) to (n, F, F)."""
+    return np.asarray(interactions)[..., :-1, :-1]
 
 
 class XGBoostInteractions(XGBoostNative):
     """`Booster.predict(DMatrix, pred_interactions=True)`, the DMatrix being built beforehand."""
 
-    def prepare(self, model: TrainedModel, n_threads: int) -> Side:
-        import xgboost
-
-        booster = model.load()
-        booster.set_param({"nthread": n_threads})
-
-        def stage(X: npt.NDArray[np.float32]) -> Any:
-            return xgboost.DMatrix(X, nthread=n_threads)
-
-        def explain(matrix: Any) -> Any:
-            return booster.predict(matrix, pred_interactions=True)
-
-        def values(interactions: Any) -> npt.NDArray[Any]:
-            return np.asarray(interactions)[..., :-1, :-1]  # without the bias
-
-        return Side(explain, stage, values)
+    asked = "pred_interactions"
+    values = staticmethod(drop_biases)
 
 
 COMPETITORS = (XGBoostInteractions(),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -36,6 +37,8 @@ class XGBoostNative:
     tolerance = 1e-4  # its output is float32, and it sums in float32
     by_default = True
     min_rows = 1
+    asked = "pred_contribs"
+    values: Callable[[Any], npt.NDArray[Any]] = staticmethod(drop_bias)
 
     def absent(self) -> str | None:
         missing = not_installed("xgboost")
@@ -62,9 +65,9 @@ class XGBoostNative:
             return xgboost.DMatrix(X, nthread=n_threads)
 
         def explain(matrix: Any) -> Any:
-            return booster.predict(matrix, pred_contribs=True)
+            return booster.predict(matrix, **{self.asked: True})
 
-        return Side(explain, stage, drop_bias)
+        return Side(explain, stage, self.values)
 
 
 COMPETITORS = (XGBoostNative(),)

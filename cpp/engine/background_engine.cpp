@@ -267,13 +267,10 @@ std::vector<double> BackgroundExplainer<T>::expected_values(int n_threads,
     const auto lock = locked(mutex_, cancellation);
     if (expected_) return *expected_;
   }
-  if (keeps_tables()) {
-    std::vector<double> of_tables(plan_.constant().size(), 0.0);
-    if (const auto tables = kept(n_threads, cancellation)) add_to(of_tables, tables->expectation());
-    note_expected(of_tables, n_threads, cancellation);
-  } else {
-    for_ranges(n_threads, cancellation, [](const Tables&) {});
-  }
+  std::vector<double> of_tables(plan_.constant().size(), 0.0);
+  for_ranges(n_threads, cancellation,
+             [&](Tables& tables) { add_to(of_tables, tables.expectation()); });
+  note_expected(of_tables, n_threads, cancellation);
   const auto lock = locked(mutex_, cancellation);
   return *expected_;
 }

@@ -9,8 +9,6 @@
 namespace leafshap {
 namespace {
 
-Index ceil_divide(Index a, Index b) { return (a + b - 1) / b; }
-
 std::size_t n_vector_outputs(const TreeEnsemble& e) {
   return e.vector_leaves ? static_cast<std::size_t>(e.n_outputs) : 0;
 }
@@ -159,7 +157,7 @@ template <typename T>
 void explain_interactions(const InteractionPlan<T>& plan, const Rows& rows,
                           const InteractionArrays<T>& out, int n_threads,
                           Cancellation& cancellation) {
-  const Index n_rows = std::visit([](const auto& view) { return view.n_rows; }, rows);
+  const Index n_rows = count_rows(rows);
   const Index tile_rows = tile_rows_for(plan, n_rows, n_threads);
   const KernelTable& table = kernels();
   parallel_blocks(ceil_divide(n_rows, tile_rows), n_threads, cancellation,

@@ -23,10 +23,6 @@ double log_one_plus_exp(double m) { return std::max(m, 0.0) + std::log1p(std::ex
 // (1 - exp(-d)) / d for d >= 0
 double decay_quotient(double d) { return d > 0 ? -std::expm1(-d) / d : 1.0; }
 
-Index count_rows(const Rows& rows) {
-  return std::visit([](const auto& view) { return view.n_rows; }, rows);
-}
-
 // Rows that a thread explains together: they share each tree's order of a background tile. Fewer
 // where a tree is so large that a block would take seconds, or there are so many outputs that omega
 // would take more than a few megabytes, or threads had nothing to do.
@@ -38,7 +34,7 @@ Index rows_per_block(const PairwisePlan<T>& plan, Index n_rows, int n_threads) {
   const auto n_outputs = static_cast<std::size_t>(plan.ensemble().n_outputs);
   const std::size_t fit =
       std::min({kRows, kStepsPerTree / (most_steps * n_outputs), kOutputs / n_outputs});
-  return std::clamp<Index>((n_rows + n_threads - 1) / n_threads, 1,
+  return std::clamp<Index>(ceil_divide(n_rows, n_threads), 1,
                            static_cast<Index>(std::max<std::size_t>(fit, 1)));
 }
 

@@ -11,12 +11,6 @@
 
 namespace leafshap {
 
-inline Index ceil_divide(Index a, Index b) { return (a + b - 1) / b; }
-
-inline Index count_rows(const Rows& rows) {
-  return std::visit([](const auto& view) { return view.n_rows; }, rows);
-}
-
 class RankedRows {
  public:
   // Some of the rows, in memory at the same time.

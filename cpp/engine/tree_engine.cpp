@@ -12,14 +12,8 @@
 namespace leafshap {
 namespace {
 
-Index count_rows(const Rows& rows) {
-  return std::visit([](const auto& view) { return view.n_rows; }, rows);
-}
-
 // Rows that a thread takes at a time where no tile asks for a number.
 constexpr Index kRowsPerBlock = 128;
-
-Index ceil_divide(Index a, Index b) { return (a + b - 1) / b; }
 
 // The rows that one thread explains together.
 struct Block {
