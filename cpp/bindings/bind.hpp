@@ -5,6 +5,7 @@
 
 namespace leafshap {
 
+void bind_coalitions(pybind11::module_& module);
 void bind_ensemble(pybind11::module_& module);
 void bind_background(pybind11::module_& module);
 void bind_pairwise(pybind11::module_& module);

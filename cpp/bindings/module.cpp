@@ -29,6 +29,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   module.doc() = "The compiled core of leafshap.";
   py::register_local_exception_translator(&translate);
   leafshap::bind_ensemble(module);
+  leafshap::bind_coalitions(module);
   leafshap::bind_pairwise(module);
   leafshap::bind_plan(module);
   leafshap::bind_background(module);

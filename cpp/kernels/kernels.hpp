@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "kernels/dense.hpp"
 #include "kernels/interactions.hpp"
 #include "kernels/pairwise.hpp"
 #include "kernels/path.hpp"
@@ -26,6 +27,7 @@ struct KernelTable {
   void (*look_up_float)(const LookUpArguments<float>&);
   void (*pairwise_double)(const PairwiseArguments<double>&);
   void (*pairwise_float)(const PairwiseArguments<float>&);
+  void (*add_product)(const ProductArguments&);
 };
 
 extern const KernelTable kBaselineKernels;
