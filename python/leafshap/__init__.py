@@ -14,6 +14,8 @@ from leafshap.errors import (
     InvalidInputError,
     InvalidModelError,
     LeafshapError,
+    MissingDependencyError,
+    ModelCallError,
     UnsupportedModelError,
 )
 from leafshap.explainers.tree import TreeExplainer
@@ -28,6 +30,8 @@ __all__ = [
     "InvalidInputError",
     "InvalidModelError",
     "LeafshapError",
+    "MissingDependencyError",
+    "ModelCallError",
     "TreeEnsemble",
     "TreeExplainer",
     "UnsupportedModelError",

@@ -69,7 +69,7 @@ def read_background(data: Any, sample_weight: Any, schema: InputSchema) -> Backg
     """
     if isinstance(data, Background):
         return data
-    rows, weights = _rows_and_weights(data)
+    rows, weights = rows_and_weights(data)
     if weights is not None and sample_weight is not None:
         raise InvalidInputError("weights were given twice: with data and as sample_weight")
     try:
@@ -123,7 +123,7 @@ def read_weights(weights: Any, n_rows: int) -> Floats:
     return normalised
 
 
-def _rows_and_weights(data: Any) -> tuple[Any, Any]:
+def rows_and_weights(data: Any) -> tuple[Any, Any]:
     """Take apart what brings its own weights, and shap's containers (without importing shap)."""
     if isinstance(data, tuple):
         if len(data) != 2:

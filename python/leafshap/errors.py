@@ -21,3 +21,11 @@ class UnsupportedModelError(LeafshapError, NotImplementedError):
 
 class AdditivityError(LeafshapError):
     """SHAP values plus the expected value do not add up to the model's own raw prediction."""
+
+
+class ModelCallError(LeafshapError, RuntimeError):
+    """The user's function raised an exception, which is the cause of this one."""
+
+
+class MissingDependencyError(LeafshapError, ImportError):
+    """What was asked for needs a package that is not installed."""

@@ -1,0 +1,81 @@
+"""Cutting the evaluation of coalitions into calls of the function, and their means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from leafshap.errors import InvalidInputError
+from leafshap.integers import whole_number
+
+Floats = npt.NDArray[np.float64]
+
+MEMORY_LIMIT = 256 << 20
+# Few calls for what is slow or remote, and what a model needs per row for itself stays bounded; an
+# MLP of scikit-learn takes 3.7 us a row for 2,000 rows, 0.85 us for 128,000 and 0.79 for a million.
+BATCH_ROWS = 1 << 18
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How large one call may be: bytes of the rows it is given, and their number."""
+
+    memory: int = MEMORY_LIMIT
+    rows: int = BATCH_ROWS
+
+    @staticmethod
+    def read(memory_limit: int | None = None, batch_rows: int | None = None) -> Limits:
+        """Check what the user gave; None stands for the default."""
+        given = {
+            "memory_limit": MEMORY_LIMIT if memory_limit is None else memory_limit,
+            "batch_rows": BATCH_ROWS if batch_rows is None else batch_rows,
+        }
+        for name, value in given.items():
+            number = whole_number(value)
+            if number is None or number < 1:
+                raise InvalidInputError(f"{name} must be a whole number above 0, got {value!r}")
+        return Limits(int(given["memory_limit"]), int(given["batch_rows"]))
+
+    def rows_of(self, row_bytes: float) -> int:
+        """Rows of one call, at least 1."""
+        return max(1, min(self.rows, int(self.memory / max(row_bytes, 1.0))))
+
+
+def even_spans(n: int, most: int) -> list[tuple[int, int]]:
+    """Cut n things into as few spans of at most `most` as possible, about the same size each."""
+    parts = -(-n // most)
+    return [(n * i // parts, n * (i + 1) // parts) for i in range(parts)]
+
+
+def spans_of_cells(
+    n_cells: int, n_background: int, most_rows: int
+) -> Iterator[tuple[int, int, list[tuple[int, int]]]]:
+    """Yield (first cell, end, spans of the background), by calls of at most `most_rows` rows.
+
+    Several cells are one call, or one cell is several calls: one for each span.
+    """
+    if n_background <= most_rows:
+        for first, end in even_spans(n_cells, most_rows // n_background):
+            yield first, end, [(0, n_background)]
+        return
+    spans = even_spans(n_background, most_rows)
+    for cell in range(n_cells):
+        yield cell, cell + 1, spans
+
+
+def weighted_mean(outputs: Floats, weights: Floats) -> Floats:
+    """sum_b w_b y_b for weights with sum 1. Shapes (cells, m, K), (m,) -> (cells, K).
+
+    As y_0 + sum_b w_b (y_b - y_0), which is exact where the outputs are all the same. A cell's sum
+    does not depend on the other cells.
+    """
+    first = outputs[:, :1]
+    spread = outputs - first
+    spread *= weights[:, np.newaxis]
+    # sums along contiguous memory, for one output as for many
+    by_output = np.ascontiguousarray(spread.transpose(0, 2, 1))
+    mean: Floats = first[:, 0] + by_output.sum(axis=2)
+    return mean
