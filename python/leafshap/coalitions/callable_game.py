@@ -99,7 +99,7 @@ class CallableBackground:
                 for start, stop in even_spans(len(self), limits.rows_of(self.rows.row_bytes)):
                     said = f"background rows {self.numbers[start]} to {self.numbers[stop - 1]}"
                     rows = self.rows.copy(start, stop)
-                    outputs.append(self.calls(rows, stop - start, lambda said=said: said))
+                    outputs.append(self.calls(rows, stop - start, said.format))
                 values = np.concatenate(outputs)
                 check_finite(values, lambda b: f"background row {self.numbers[b]}")
                 self._null = weighted_mean(values[np.newaxis], self.weights)[0]
@@ -123,7 +123,7 @@ class CallableBackground:
         memory_limit : int, optional
             Most bytes of the rows that f is given in one call, 256 MB by default.
         batch_rows : int, optional
-            Most rows of one call, 262,144 by default.
+            Most rows of one call, 16,384 by default.
         tick : callable, optional
             Told, after each call of f by `CallableGame.values`, how many rows f was given.
 
@@ -164,14 +164,14 @@ class CallableGame:
     @property
     def n_outputs(self) -> int:
         """K; evaluates the background if nothing has been evaluated before."""
-        return self.null_values().shape[0]
+        return len(self.null_values())
 
     def null_values(self) -> Floats:
         """Mean output of the background, shape (K,)."""
         return self._background.null_values(self._limits.memory, self._limits.rows)
 
     def full_values(self) -> Floats:
-        """Outputs of the rows to explain, shape (n, K); evaluated once."""
+        """Evaluate the rows to explain, shape (n, K); evaluated once."""
         n_outputs = self.n_outputs
         with self._lock:
             if self._full is None:
@@ -181,7 +181,7 @@ class CallableGame:
                     full[start:stop] = self._background.calls(
                         self._masker.explained(start, stop),
                         stop - start,
-                        lambda start=start, stop=stop: f"rows {start} to {stop - 1} of X",
+                        f"rows {start} to {stop - 1} of X".format,
                     )
                 check_finite(full, lambda row: f"row {row} of X")
                 self._full = full

@@ -77,7 +77,7 @@ def _names_of(data: Any) -> list[Any] | None:
 
 
 def _frame_of_masker(rows: Any, masker: Any) -> Any:
-    """A masker of shap that was made of a DataFrame hands DataFrames to the model."""
+    """Make a DataFrame again: a masker of shap that was made of a DataFrame hands DataFrames to the model."""
     import pandas
 
     return pandas.DataFrame(rows, columns=masker.feature_names).infer_objects()
