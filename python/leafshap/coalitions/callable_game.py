@@ -99,7 +99,7 @@ class CallableBackground:
                 for start, stop in even_spans(len(self), limits.rows_of(self.rows.row_bytes)):
                     said = f"background rows {self.numbers[start]} to {self.numbers[stop - 1]}"
                     rows = self.rows.copy(start, stop)
-                    outputs.append(self.calls(rows, stop - start, said.format))
+                    outputs.append(self.calls(rows, stop - start, said))
                 values = np.concatenate(outputs)
                 check_finite(values, lambda b: f"background row {self.numbers[b]}")
                 self._null = weighted_mean(values[np.newaxis], self.weights)[0]
@@ -181,7 +181,7 @@ class CallableGame:
                     full[start:stop] = self._background.calls(
                         self._masker.explained(start, stop),
                         stop - start,
-                        f"rows {start} to {stop - 1} of X".format,
+                        f"rows {start} to {stop - 1} of X",
                     )
                 check_finite(full, lambda row: f"row {row} of X")
                 self._full = full
@@ -227,15 +227,11 @@ class CallableGame:
         """Values of some cells, from calls for one part of the background after the other."""
         background, outputs = self._background, []
         for cells in batch:
-
-            def said(cells: Cells = cells) -> str:
-                last = first_coalition + len(cells.members) - 1
-                return (
-                    f"rows {cells.rows.min()} to {cells.rows.max()} of X, coalitions "
-                    f"{first_coalition} to {last}, background rows "
-                    f"{background.numbers[cells.start]} to {background.numbers[cells.stop - 1]}"
-                )
-
+            said = (
+                f"rows {cells.rows.min()} to {cells.rows.max()} of X, coalitions "
+                f"{first_coalition} to {first_coalition + len(cells.members) - 1}, background rows "
+                f"{background.numbers[cells.start]} to {background.numbers[cells.stop - 1]}"
+            )
             n_rows = len(cells) * cells.n_background
             found = background.calls(self._masker.mixed(cells), n_rows, said)
             outputs.append(found.reshape(len(cells), cells.n_background, -1))

@@ -71,13 +71,12 @@ def _names_of(data: Any) -> list[Any] | None:
         return None
     names = getattr(data, "group_names", None)
     names = getattr(data, "feature_names", None) if names is None else names
-    return (
-        None if names is None or list(names) == [str(j) for j in range(len(names))] else list(names)
-    )
+    made_up = names is None or list(names) == [str(j) for j in range(len(names))]
+    return None if made_up else list(names)
 
 
 def _frame_of_masker(rows: Any, masker: Any) -> Any:
-    """Make a DataFrame again: a masker of shap that was made of a DataFrame hands DataFrames to the model."""
+    """Make a DataFrame again of what a masker of shap was made of, and hands to the model."""
     import pandas
 
     return pandas.DataFrame(rows, columns=masker.feature_names).infer_objects()

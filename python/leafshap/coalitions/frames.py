@@ -119,6 +119,8 @@ def _same_dtype(
         return background, explained
     if isinstance(dtype, pandas.CategoricalDtype):
         return background, _categories(explained, dtype, label)
+    if pandas.api.types.is_object_dtype(dtype):
+        return background, explained.astype(object)
     explained = explained.infer_objects()
     try:
         cast = explained.astype(dtype)
@@ -127,7 +129,7 @@ def _same_dtype(
     except (TypeError, ValueError, OverflowError):
         pass
     common = pandas.concat([background, explained], ignore_index=True)
-    if common.dtype == object and dtype != object:
+    if pandas.api.types.is_object_dtype(common.dtype):
         held = explained[explained.notna()]
         value = f" ({held.iloc[0]!r})" if len(held) else ""
         raise InvalidInputError(

@@ -108,7 +108,7 @@ def read_groups(groups: Groups, labels: Sequence[Any] | None, n_columns: int) ->
 
 
 def _columns(columns: Any, said: str) -> list[Any]:
-    """A group's columns as a list; a single label or number is a group of one."""
+    """List a group's columns; a single label or number is a group of one."""
     if isinstance(columns, (str, bytes)) or whole_number(columns) is not None:
         return [columns]
     try:
@@ -118,7 +118,7 @@ def _columns(columns: Any, said: str) -> list[Any]:
 
 
 def _column(column: Any, number: dict[Any, int], n_columns: int, said: str) -> int:
-    """Number of a column; a label goes before a number."""
+    """Find the number of a column; a label goes before a number."""
     try:
         if not isinstance(column, (bool, np.bool_)) and column in number:
             return number[column]

@@ -103,7 +103,7 @@ class BackgroundRows(Protocol):
         ...
 
     def masker(self, X: Any) -> tuple[Masker, bool]:
-        """Bring rows to explain to the background's kind and types; also: is it one row, 1-D?
+        """Bring rows to explain to the background's kind and types, and tell whether X was 1-D.
 
         Raises
         ------
@@ -160,7 +160,7 @@ def check_names(found: list[Any], wanted: list[Any]) -> None:
         j = next(j for j, (a, b) in enumerate(zip(found, wanted, strict=True)) if a != b)
         raise InvalidInputError(
             f"the columns are the background's in another order: column {j} is {found[j]!r}, the "
-            f"background's is {wanted[j]!r}; reorder them first, for example X = X[background.columns]"
+            f"background's is {wanted[j]!r}; reorder them first, as X = X[background.columns]"
         )
     parts = []
     if missing := [name for name in wanted if name not in found]:

@@ -12,7 +12,6 @@ import numpy.typing as npt
 from leafshap.errors import InvalidInputError, ModelCallError
 
 Floats = npt.NDArray[np.float64]
-Describe = Callable[[], str]  # says what a batch holds; only called for an error
 
 
 class ModelCalls:
@@ -38,8 +37,10 @@ class ModelCalls:
         self.n_outputs: int | None = None
         self.vector_output = False
 
-    def __call__(self, rows: Any, n_rows: int, describe: Describe) -> Floats:
+    def __call__(self, rows: Any, n_rows: int, batch: str) -> Floats:
         """Evaluate f, shape (n_rows, K); values may be NaN or infinite (see `check_finite`).
+
+        `batch` says what the rows are, for errors.
 
         Raises
         ------
@@ -51,7 +52,7 @@ class ModelCalls:
         number = next(self._calls)
 
         def where() -> str:
-            return f"call {number} of the model ({describe()}; {n_rows} rows in all)"
+            return f"call {number} of the model ({batch}; {n_rows} rows in all)"
 
         try:
             result = self._f(rows)
@@ -81,7 +82,7 @@ class ModelCalls:
         return outputs
 
 
-def _as_numbers(result: Any, where: Describe) -> Floats:
+def _as_numbers(result: Any, where: Callable[[], str]) -> Floats:
     """Read what the function returned as float64; it may be a view of the function's memory."""
     for method in ("detach", "cpu"):  # a tensor of PyTorch
         if hasattr(result, method):

@@ -16,7 +16,7 @@ from leafshap.inputs import container_of
 class SparseBackground:
     """Background rows of a sparse matrix; an absent entry is 0."""
 
-    names = None
+    names: list[Any] | None = None
 
     def __init__(self, X: Any) -> None:
         self._csr = _canonical(X)
@@ -51,7 +51,7 @@ class SparseBackground:
 
 
 def _canonical(X: Any) -> Any:
-    """A copy in CSR whose entries are sorted and occur once."""
+    """Copy to CSR with sorted entries that occur once."""
     csr = X.tocsr(copy=True)
     csr.sum_duplicates()
     return csr
@@ -62,7 +62,7 @@ def _bytes_of_rows(csr: Any, entries: float) -> float:
 
 
 class SparseMasker:
-    """Synthetic rows as CSR matrices: entries of the background outside, of x inside a coalition."""
+    """Synthetic rows as CSR: entries of the background outside, of x inside a coalition."""
 
     def __init__(self, background: Any, explained: Any) -> None:
         self._background = background
