@@ -96,16 +96,18 @@ class ArrayBackground:
             return np.atleast_2d(X.toarray()), single
         if kind == "array" or not hasattr(X, "columns"):
             return as_matrix(X)
-        if self.names is not None and kind != "pyarrow":
-            check_names([str(name) for name in X.columns], [str(name) for name in self.names])
+        columns = [str(name) for name in (X.column_names if kind == "pyarrow" else X.columns)]
+        names = [str(name) for name in self.names or []]
+        if sorted(columns) == sorted(names):  # else the background's are names to be shown
+            check_names(columns, names)
         if kind == "pandas" and self._values.dtype.kind == "f":
             try:  # columns that have pandas' own missing values, too
                 return X.to_numpy(dtype=np.float64, na_value=np.nan), False
             except (TypeError, ValueError):
                 pass  # text, which is refused with a better message
         if kind == "pyarrow":
-            columns = [column.to_numpy() for column in X.columns]
-            return np.column_stack(columns) if columns else np.empty((X.num_rows, 0)), False
+            values = [column.to_numpy() for column in X.columns]
+            return np.column_stack(values) if values else np.empty((X.num_rows, 0)), False
         return as_matrix(X.to_numpy())
 
 

@@ -64,16 +64,15 @@ class CallableBackground:
         feature_names: Sequence[str] | None = None,
     ) -> None:
         self.calls = ModelCalls(f)
-        self.rows, self.weights, self.numbers = read_rows(data, sample_weight)
+        names = None if feature_names is None else list(feature_names)
+        self.rows, self.weights, self.numbers = read_rows(data, sample_weight, names)
         self.n_features = self.rows.n_columns
-        labels: Sequence[Any] | None = self.rows.names
-        if feature_names is not None:
-            labels = list(feature_names)
-            if len(labels) != self.n_features:
-                raise InvalidInputError(
-                    f"{len(labels)} feature_names were given, the background has "
-                    f"{self.n_features} columns"
-                )
+        if names is not None and len(names) != self.n_features:
+            raise InvalidInputError(
+                f"{len(names)} feature_names were given, the background has "
+                f"{self.n_features} columns"
+            )
+        labels = self.rows.names if names is None else names
         self.feature_names = None if labels is None else [str(label) for label in labels]
         self.players = read_groups(groups, labels, self.n_features)
         self.player_names = self.players.names
@@ -99,7 +98,7 @@ class CallableBackground:
                 for start, stop in even_spans(len(self), limits.rows_of(self.rows.row_bytes)):
                     said = f"background rows {self.numbers[start]} to {self.numbers[stop - 1]}"
                     rows = self.rows.copy(start, stop)
-                    outputs.append(self.calls(rows, stop - start, said))
+                    outputs.append(self.calls(rows, stop - start, said).copy())
                 values = np.concatenate(outputs)
                 check_finite(values, lambda b: f"background row {self.numbers[b]}")
                 self._null = weighted_mean(values[np.newaxis], self.weights)[0]
@@ -221,7 +220,7 @@ class CallableGame:
             members = coalitions[low : int(coalition[-1]) + 1]
             batch = [Cells(rows[at], coalition - low, members, player, *span) for span in spans]
             out[first:end] = self._means(batch, low)
-        return out.reshape(len(coalitions), len(rows), -1)
+        return out.reshape(len(coalitions), len(rows), out.shape[1])
 
     def _means(self, batch: list[Cells], first_coalition: int) -> Floats:
         """Values of some cells, from calls for one part of the background after the other."""
@@ -234,6 +233,8 @@ class CallableGame:
             )
             n_rows = len(cells) * cells.n_background
             found = background.calls(self._masker.mixed(cells), n_rows, said)
+            if len(batch) > 1:  # the function may write its next outputs to the same memory
+                found = found.copy()
             outputs.append(found.reshape(len(cells), cells.n_background, -1))
             if self._tick is not None:
                 self._tick(n_rows)

@@ -19,10 +19,13 @@ from leafshap.inputs import container_of
 Floats = npt.NDArray[np.float64]
 
 
-def read_rows(data: Any, sample_weight: Any) -> tuple[BackgroundRows, Floats, npt.NDArray[np.intp]]:
+def read_rows(
+    data: Any, sample_weight: Any, names: list[Any] | None
+) -> tuple[BackgroundRows, Floats, npt.NDArray[np.intp]]:
     """Read background rows, their weights, and their numbers in the user's data.
 
-    Rows of weight 0 are left out; the weights of the others have the sum 1.
+    Rows of weight 0 are left out; the weights of the others have the sum 1. `names` are the
+    user's for the columns of an array.
 
     Raises
     ------
@@ -37,7 +40,7 @@ def read_rows(data: Any, sample_weight: Any) -> tuple[BackgroundRows, Floats, np
     if data is not rows and getattr(data, "output_dataframe", False):
         rows = _frame_of_masker(rows, data)
     try:
-        background = _read(rows, _names_of(data))
+        background = _read(rows, _names_of(data) if names is None else names)
     except InvalidInputError as error:
         raise InvalidInputError(f"background data: {error}") from error
     m = background.n_rows
@@ -71,8 +74,9 @@ def _names_of(data: Any) -> list[Any] | None:
         return None
     names = getattr(data, "group_names", None)
     names = getattr(data, "feature_names", None) if names is None else names
-    made_up = names is None or list(names) == [str(j) for j in range(len(names))]
-    return None if made_up else list(names)
+    if names is None or list(names) == [str(j) for j in range(len(names))]:  # made up by shap
+        return None
+    return list(names)
 
 
 def _frame_of_masker(rows: Any, masker: Any) -> Any:

@@ -84,6 +84,8 @@ class ModelCalls:
 
 def _as_numbers(result: Any, where: Callable[[], str]) -> Floats:
     """Read what the function returned as float64; it may be a view of the function's memory."""
+    if result is None:
+        raise InvalidInputError(f"{where()} returned None")
     for method in ("detach", "cpu"):  # a tensor of PyTorch
         if hasattr(result, method):
             result = getattr(result, method)()
