@@ -29,7 +29,8 @@ from leafshap.inputs import container_of
 Array = npt.NDArray[Any]
 
 # Rows of background are filled several as one: numpy's inner loop has to be long to be fast, and
-# what is repeated short to stay small. 15 columns: 10 ns a row for 256 words, 17 for 15.
+# what is repeated short to stay small. 15 columns, 64 explained
+# rows: 10 ns a row for 256 words, 16 for 15.
 _LOOP_WORDS = 256
 _BLOCK_BYTES = 1 << 19  # filled in two passes while it is in the cache
 _ONE_PASS_CELLS = 4  # of one coalition, from which one pass over each is faster than two over all

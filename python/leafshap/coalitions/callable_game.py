@@ -189,7 +189,7 @@ class CallableGame:
     def varying(self) -> Bools:
         """Whether a player's columns differ from any background row, shape (n, players).
 
-        Compared exactly (shap: up to 1e-5 or so, `np.isclose`), NaN being equal to NaN.
+        Compared exactly (shap: by `np.allclose`), NaN being equal to NaN.
         """
         return self._background.players.any_column(self._masker.differs())
 
