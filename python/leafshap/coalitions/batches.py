@@ -15,8 +15,8 @@ Floats = npt.NDArray[np.float64]
 
 MEMORY_LIMIT = 256 << 20
 # An MLP of scikit-learn with 100 hidden units and 15 columns on one thread takes 254 ns a row for
-# 8,192 rows, 363 for 16,384 and 691 for 262,144: what it computes no longer fits the cache. What is slow
-# for each call, as a remote model, wants more.
+# 8,192 rows, 363 for 16,384 and 691 for 262,144: what it computes no longer fits the cache.
+# What is slow for each call, as a remote model, wants more.
 BATCH_ROWS = 1 << 14
 
 
