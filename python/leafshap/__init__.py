@@ -18,6 +18,7 @@ from leafshap.errors import (
     ModelCallError,
     UnsupportedModelError,
 )
+from leafshap.explainers.kernel import KernelExplainer
 from leafshap.explainers.tree import TreeExplainer
 from leafshap.explanation import Explanation
 from leafshap.interactions import InteractionPairs, InteractionSummary
@@ -29,6 +30,7 @@ __all__ = [
     "InteractionSummary",
     "InvalidInputError",
     "InvalidModelError",
+    "KernelExplainer",
     "LeafshapError",
     "MissingDependencyError",
     "ModelCallError",

@@ -114,6 +114,40 @@ class PairwisePlan:
     @property
     def expected_values(self) -> npt.NDArray[np.float64]: ...  # (n_outputs,), of the margin
 
+@final
+class CoalitionDesign:
+    """Pairs of a coalition and its complement, drawn without replacement."""
+
+    def __init__(self, n_players: int, seed: int) -> None: ...
+    def extend(self, n_pairs: int) -> None: ...
+    @property
+    def complete(self) -> bool: ...
+    @property
+    def n_pairs(self) -> int: ...
+    @property
+    def coalitions(self) -> npt.NDArray[np.bool_]: ...  # (P, M)
+    @property
+    def weights(self) -> npt.NDArray[np.float64]: ...  # (P,)
+    @property
+    def inclusion(self) -> npt.NDArray[np.float64]: ...  # (P,)
+
+def fit_regression(
+    coalitions: npt.NDArray[np.bool_],  # (P, M)
+    weights: npt.NDArray[np.float64],  # (P,)
+    inclusion: npt.NDArray[np.float64],  # (P,)
+    odd: npt.NDArray[np.float64],  # (P, C)
+    odd_full: npt.NDArray[np.float64],  # (C,)
+    n_threads: int,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]: ...  # phi, errors: (M, C)
+def fit_process(
+    coalitions: npt.NDArray[np.bool_],
+    odd: npt.NDArray[np.float64],
+    odd_full: npt.NDArray[np.float64],
+    even: npt.NDArray[np.float64],
+    even_full: npt.NDArray[np.float64],
+    n_threads: int,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]: ...
+
 __version__: str
 
 def build_info() -> dict[str, Any]: ...

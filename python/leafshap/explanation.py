@@ -37,8 +37,8 @@ class Explanation:
         Of every value, in the shape of `values`; only estimates have them.
     exact : bool
         Whether the values are exact rather than estimated.
-    n_evaluations : int, optional
-        Model evaluations spent, where that is a choice.
+    n_evaluations : ndarray of int64, shape (n,), or int for a single row, optional
+        Coalitions evaluated, where that is a choice.
     compute_time : float, optional
         Seconds.
 
@@ -55,7 +55,7 @@ class Explanation:
     single_row: bool = False
     standard_errors: Values | None = None
     exact: bool = True
-    n_evaluations: int | None = None
+    n_evaluations: npt.NDArray[np.int64] | int | None = None
     compute_time: float | None = None
 
     @property
@@ -73,7 +73,7 @@ class Explanation:
         if self.single_row:
             raise TypeError("an explanation of a single row cannot be sliced: use .values")
         rows, single = select_rows(key, len(self))
-        errors = self.standard_errors
+        errors, spent = self.standard_errors, self.n_evaluations
         return replace(
             self,
             values=self.values[rows],
@@ -81,6 +81,7 @@ class Explanation:
             data=None if self.data is None else take_rows(self.data, rows),
             single_row=single,
             standard_errors=None if errors is None else errors[rows],
+            n_evaluations=spent[rows] if isinstance(spent, np.ndarray) else spent,
         )
 
     def __iter__(self) -> Iterator[Explanation]:

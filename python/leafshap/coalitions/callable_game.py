@@ -61,7 +61,7 @@ class CallableBackground:
         data: Any,
         sample_weight: Any = None,
         groups: Groups = None,
-        feature_names: Sequence[str] | None = None,
+        feature_names: Sequence[str] | npt.NDArray[np.str_] | None = None,
     ) -> None:
         self.calls = ModelCalls(f)
         names = None if feature_names is None else list(feature_names)
@@ -76,6 +76,7 @@ class CallableBackground:
         self.feature_names = None if labels is None else [str(label) for label in labels]
         self.players = read_groups(groups, labels, self.n_features)
         self.player_names = self.players.names
+        self.grouped = groups is not None
         self._null: Floats | None = None
         self._lock = threading.Lock()
 

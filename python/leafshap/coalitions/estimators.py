@@ -1,0 +1,166 @@
+"""How Shapley values are estimated from the values of some coalitions.
+
+All estimators see the same kind of data: pairs of a coalition and its complement, of which the odd
+part ``(v(S) - v(complement)) / 2`` holds all that Shapley values depend on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from leafshap import _core
+from leafshap.coalitions.permutations import Permutations, fit_permutations
+from leafshap.coalitions.selection import Choice, fit_selected
+from leafshap.errors import InvalidInputError
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+ESTIMATORS = ("auto", "regression", "gaussian_process", "permutation", "proxy")
+
+# "auto" takes Gaussian processes for functions up to so many evaluations, by then some 80 ms a row;
+# what is evaluated more often is cheap, and better served by a regression on more coalitions.
+MOST_PROCESS_EVALUATIONS = 4096
+# of a Gaussian process that is asked for; memory grows with the square
+_MOST_EVALUATIONS = 16384
+# below so many evaluations per player, antithetic permutations are better than any regression
+_LEAST_PER_PLAYER = 3
+
+
+@dataclass(frozen=True)
+class Values:
+    """Values of P pairs for C games: odd and even parts (P, C), and those of all players (C,)."""
+
+    odd: Floats
+    even: Floats
+    odd_full: Floats
+    even_full: Floats
+
+
+class Estimator(Protocol):
+    """A growing design of M >= 2 players, and what it makes of the values."""
+
+    exact: bool  # whether no coalition is missing
+    coalitions: Bools  # (P, M): one of each pair
+
+    def extend(self, n_evaluations: int) -> None:
+        """Grow to at most so many coalitions; those there are stay the first ones."""
+        ...
+
+    def fit(self, values: Values, n_threads: int) -> tuple[Floats, Floats]:
+        """Estimate phi and its standard errors, both (M, C)."""
+        ...
+
+
+class _Sampled:
+    """Complement pairs drawn without replacement, and a fit."""
+
+    def __init__(self, kind: str, n_players: int, seed: int, selection: Choice) -> None:
+        self._kind = kind
+        self._seed = seed
+        self._selection = selection
+        self._design = _core.CoalitionDesign(n_players, seed)
+        self.exact = False
+        self.coalitions = self._design.coalitions
+
+    def extend(self, n_evaluations: int) -> None:
+        self._design.extend(n_evaluations // 2)
+        self.exact = self._design.complete
+        self.coalitions = self._design.coalitions
+        too_many = 2 * len(self.coalitions) > _MOST_EVALUATIONS
+        if self._kind == "gaussian_process" and too_many and not self.exact:
+            raise InvalidInputError(
+                f'estimator="gaussian_process" takes at most {_MOST_EVALUATIONS} coalitions: '
+                'use "regression"'
+            )
+
+    def fit(self, values: Values, n_threads: int) -> tuple[Floats, Floats]:
+        design, v = self._design, values
+        if self._selection is not None:
+            return fit_selected(
+                self._selection, self.coalitions, design.weights, design.inclusion,
+                v.odd, v.odd_full, v.even, v.even_full, n_threads,
+            )  # fmt: skip
+        if self.exact or self._kind == "regression":
+            return _core.fit_regression(
+                self.coalitions, design.weights, design.inclusion, v.odd, v.odd_full, n_threads
+            )
+        if self._kind == "proxy":
+            from leafshap.coalitions.proxy import proxy_values
+
+            return proxy_values(
+                self.coalitions, design.weights, v.odd, v.odd_full, v.even, self._seed, n_threads
+            )
+        return _core.fit_process(self.coalitions, v.odd, v.odd_full, v.even, v.even_full, n_threads)
+
+
+class _Permuted:
+    """Antithetic permutations."""
+
+    exact = False
+
+    def __init__(self, n_players: int, seed: int) -> None:
+        self._n_players = n_players
+        self._permutations = Permutations(n_players, seed)
+        self.coalitions = self._permutations.coalitions
+
+    def extend(self, n_evaluations: int) -> None:
+        per_pair = 2 * (self._n_players - 1)
+        if n_evaluations < per_pair:
+            raise InvalidInputError(
+                f"a permutation of {self._n_players} varying features and its reverse take "
+                f"nsamples={per_pair}, got {n_evaluations}"
+            )
+        self._permutations.extend(n_evaluations // per_pair)
+        self.coalitions = self._permutations.coalitions
+
+    def fit(self, values: Values, n_threads: int) -> tuple[Floats, Floats]:
+        orders = self._permutations.orders
+        return fit_permutations(orders, values.odd, values.odd_full, values.even, values.even_full)
+
+
+@dataclass(frozen=True)
+class EstimatorChoice:
+    """What the user asked for.
+
+    Attributes
+    ----------
+    name : str
+        One of `ESTIMATORS`.
+    cheap : bool
+        Whether coalitions cost little, so that "auto" takes a regression.
+    seed : int
+    selection : tuple, optional
+        Of players, see `read_l1`.
+    """
+
+    name: str
+    cheap: bool
+    seed: int
+    selection: Choice = None
+
+    def estimator(self, n_players: int, n_evaluations: int) -> Estimator:
+        """Make the estimator for M >= 2 players and a budget; nothing is drawn yet."""
+        kind = self.kind(n_players, n_evaluations)
+        if kind == "permutation":
+            return _Permuted(n_players, self.seed)
+        return _Sampled(kind, n_players, self.seed, self.selection)
+
+    def kind(self, n_players: int, n_evaluations: int) -> str:
+        """Name the estimator for M players and a budget."""
+        if self.name != "auto":
+            everything = n_players < 60 and n_evaluations >= 2**n_players - 2
+            return "regression" if everything else self.name
+        if self.selection is not None:
+            return "regression"
+        if n_players < 60 and n_evaluations >= 2**n_players - 2:
+            return "regression"
+        if n_evaluations < _LEAST_PER_PLAYER * n_players:
+            enough = n_evaluations >= 2 * (n_players - 1)
+            return "permutation" if enough else "gaussian_process"
+        cheap = self.cheap or n_evaluations > MOST_PROCESS_EVALUATIONS
+        return "regression" if cheap else "gaussian_process"

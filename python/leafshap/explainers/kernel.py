@@ -1,0 +1,353 @@
+"""KernelExplainer: sampled SHAP values of any function, with standard errors."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+import numpy as np
+import numpy.typing as npt
+
+from leafshap.coalitions.callable_game import CallableBackground
+from leafshap.coalitions.estimation import Budget, Estimates, Estimation
+from leafshap.coalitions.estimators import ESTIMATORS, EstimatorChoice
+from leafshap.coalitions.groups import Groups
+from leafshap.coalitions.links import choose_link
+from leafshap.coalitions.progress import Progress, progress_of
+from leafshap.coalitions.selection import L1, read_l1
+from leafshap.coalitions.sources import CallableSource, EnsembleSource
+from leafshap.ensemble import TreeEnsemble
+from leafshap.errors import InvalidInputError, UnsupportedModelError
+from leafshap.explainers.additivity import CheckAdditivity, validate_which
+from leafshap.explanation import Explanation, Values
+from leafshap.integers import whole_number
+from leafshap.threads import count_threads
+
+
+class KernelExplainer:
+    """SHAP values of any function of rows, estimated from coalitions of features (KernelSHAP).
+
+    A coalition of features is worth what the model predicts in the mean over the background rows,
+    the coalition's features being those of the explained row (Lundberg and Lee 2017). If the budget
+    allows all coalitions, values are exact; else they are estimates, with standard errors.
+
+    Parameters
+    ----------
+    model : callable or tree model
+        A function ``f(X) -> (n,) or (n, K)``; it gets rows as `data` holds them. Or an XGBoost,
+        LightGBM or scikit-learn tree model, a path to a model file or a `TreeEnsemble`: its
+        coalitions are evaluated in the compiled core, without synthetic rows. For the margins of
+        those, `TreeExplainer` is exact and faster.
+    data : array, table or sparse matrix, shape (m, F)
+        Background rows; copied. Also a pair (rows, weights) as a tuple, what `shap.kmeans` returns,
+        or a `shap.maskers.Independent`.
+    feature_names : sequence of str, optional
+        Names for explanations; by default those of `data`, else the model's.
+    link : str, default "identity"
+        "identity", or "logit": the log-odds of a coalition's value are explained.
+    model_output : str, default "raw"
+        What is explained of a tree model: "raw" (margin), "probability" or "predict_proba" (also
+        softmax), or "predict". Not for functions.
+    groups : dict or sequence, optional
+        Columns that join a coalition as one, by name or number: ``{"where": ["lat", "lon"]}`` or
+        ``[[0, 1], [2]]``. Columns in no group stay on their own, after the groups.
+    sample_weight : array-like, shape (m,), optional
+        Weights of the background rows; their sum does not matter.
+    estimator : str, default "auto"
+        How values are estimated if not all coalitions are evaluated:
+
+        * "gaussian_process": the game is a Gaussian process over coalitions that learns which
+          features matter and interact. The least error for the same evaluations; costs some 10 to
+          100 ms a row beside them.
+        * "regression": KernelSHAP's weighted least squares on complement pairs, drawn without
+          replacement (Musco and Witter 2025; Chen et al. 2025).
+        * "permutation": antithetic permutations, for budgets below some three evaluations per
+          feature.
+        * "proxy": SHAP values of boosted trees fitted to the coalitions, and a regression on what
+          they miss (Witter et al. 2025); needs lightgbm or xgboost.
+        * "auto": permutations for the smallest budgets; a Gaussian process for functions up to
+          4,096 evaluations; else a regression.
+    seed : int, default 0
+        The same seed gives the same result, for any number of threads.
+    memory_limit : int, optional
+        Most bytes of the rows that the function is given in one call, 256 MB by default.
+    batch_rows : int, optional
+        Most rows of one call, 16,384 by default; more for functions that are slow for every call,
+        as those of remote models.
+    n_jobs : int, default -1
+        Threads of the core; -1 uses all the cores this process may use.
+
+    Raises
+    ------
+    UnsupportedModelError
+        If the model is neither a function nor a supported tree model, or has no such output.
+    InvalidInputError
+        If an argument is unknown or out of range, or the background is unusable.
+    ModelCallError
+        If the function raises; its exception is the cause.
+
+    Notes
+    -----
+    Standard errors tell of the sampling of coalitions only, not of the background. Arguments of
+    `shap.KernelExplainer` are accepted; see docs/kernel_explainer.md for what differs.
+    """
+
+    def __init__(
+        self,
+        model: object,
+        data: Any,
+        feature_names: Sequence[str] | npt.NDArray[np.str_] | None = None,
+        link: Any = "identity",
+        *,
+        model_output: str = "raw",
+        groups: Groups = None,
+        sample_weight: Any = None,
+        estimator: str = "auto",
+        seed: int = 0,
+        memory_limit: int | None = None,
+        batch_rows: int | None = None,
+        n_jobs: int = -1,
+    ) -> None:
+        self._link = choose_link(link)
+        if estimator not in ESTIMATORS:
+            raise InvalidInputError(
+                f"unknown estimator {estimator!r}: expected one of {', '.join(ESTIMATORS)}"
+            )
+        number = whole_number(seed)
+        if number is None or not 0 <= number < 2**64:
+            raise InvalidInputError(
+                f"seed must be a whole number from 0 to 2**64 - 1, got {seed!r}"
+            )
+        self._seed = number
+        self._estimator = estimator
+        self._n_jobs = n_jobs
+        count_threads(n_jobs)
+        self._source: CallableSource | EnsembleSource
+        if _is_function(model):
+            if model_output != "raw":
+                raise InvalidInputError(
+                    f'model_output="{model_output}" is for tree models: a function is explained as '
+                    "it is"
+                )
+            background = CallableBackground(model, data, sample_weight, groups, feature_names)
+            self._source = CallableSource(background, memory_limit, batch_rows)
+        else:
+            self._source = EnsembleSource(
+                _ensemble_of(model), model, data, sample_weight, groups, feature_names,
+                model_output, n_jobs,
+            )  # fmt: skip
+        self._expected = self._link(self._source.null_values())
+        self._expected.flags.writeable = False
+
+    @property
+    def expected_value(self) -> float | npt.NDArray[np.float64]:
+        """Mean output over the background, after the link: a float, or of shape (K,)."""
+        return self._expected if self._source.vector_output else float(self._expected[0])
+
+    def shap_values(
+        self,
+        X: Any,
+        nsamples: int | str = "auto",
+        l1_reg: L1 = False,
+        *,
+        tol: float | None = None,
+        progress: Progress = "auto",
+        partial: bool = False,
+        check_additivity: CheckAdditivity = True,
+        silent: bool | None = None,
+        gc_collect: bool | None = None,
+    ) -> Values:
+        """Estimate the SHAP values of every row.
+
+        Parameters
+        ----------
+        X : array, table or sparse matrix, shape (n, F), or (F,) for one row
+        nsamples : int or "auto"
+            Coalitions to evaluate for each row, each on all background rows; beside the empty and
+            the full one. "auto": 2 M + 2048 for M features that vary. With `tol`, the most.
+        l1_reg : False, str or float, default False
+            "num_features(k)", "aic", "bic" or a lasso's alpha: features are chosen by a lasso
+            first, as in shap; needs scikit-learn. Off by default: it biases values, even exact
+            ones, and knows no standard errors. "auto" is off, too.
+        tol : float, optional
+            Evaluate more coalitions until the largest standard error of a row is at most this share
+            of the range of its values (Covert and Lee 2021); by default up to 65,536 of them.
+        progress : bool, "auto" or callable, default "auto"
+            A progress bar (tqdm); "auto" shows one where it is installed and somebody is watching.
+            A callable is given the evaluations of the model done, and their number in all.
+        partial : bool, default False
+            On Ctrl-C, give the rows that are done, the others as NaN, and a warning.
+        check_additivity : bool or "all", default True
+            For tree models: compare what values add up to with the model's own prediction.
+        silent, gc_collect : bool, optional
+            As in shap; `silent` is the opposite of `progress`, `gc_collect` has no effect.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, M), or (n, M, K) if the model gives (n, K)
+            Of M features or groups. Without the row axis for a single row.
+
+        Raises
+        ------
+        InvalidInputError
+            If X does not fit, an argument is out of range, or the function gives something else
+            than real, finite numbers of the right shape.
+        ModelCallError
+            If the function raises.
+        AdditivityError
+            If a tree model does not predict what values add up to.
+        """
+        options = _Options(nsamples, l1_reg, tol, progress, partial, check_additivity, silent)
+        found, single, _, _ = self._explain(X, options)
+        return self._shaped(found.values, single)
+
+    def __call__(
+        self,
+        X: Any,
+        nsamples: int | str = "auto",
+        l1_reg: L1 = False,
+        *,
+        tol: float | None = None,
+        progress: Progress = "auto",
+        partial: bool = False,
+        check_additivity: CheckAdditivity = True,
+        silent: bool | None = None,
+    ) -> Explanation:
+        """SHAP values of every row with standard errors, base values, data and names.
+
+        The arguments are those of `shap_values`.
+
+        Returns
+        -------
+        Explanation
+            With `standard_errors`, `exact` (whether all rows are) and `n_evaluations`, shape (n,).
+        """
+        began = time.perf_counter()
+        options = _Options(nsamples, l1_reg, tol, progress, partial, check_additivity, silent)
+        found, single, names, output_names = self._explain(X, options)
+        base = np.repeat(self._expected[np.newaxis], len(found.values), axis=0)
+        if not self._source.vector_output:
+            base = base[:, 0]
+        return Explanation(
+            values=self._shaped(found.values, single),
+            base_values=np.asarray(base[0]) if single else base,
+            data=X,
+            feature_names=names,
+            output_names=output_names,
+            single_row=single,
+            standard_errors=self._shaped(found.standard_errors, single),
+            exact=bool(found.exact.all()),
+            n_evaluations=int(found.n_evaluations[0]) if single else found.n_evaluations,
+            compute_time=time.perf_counter() - began,
+        )
+
+    def _explain(
+        self, X: Any, options: _Options
+    ) -> tuple[Estimates, bool, list[str] | None, list[str] | None]:
+        """Estimates, whether X is one row, names of features and of outputs."""
+        validate_which(options.check_additivity)
+        choice = EstimatorChoice(
+            self._estimator, self._source.cheap, self._seed, read_l1(options.l1_reg)
+        )
+        if choice.selection is not None and self._estimator not in ("auto", "regression"):
+            raise InvalidInputError(f'l1_reg needs estimator="regression", not {self._estimator!r}')
+        budget = Budget(_read_nsamples(options.nsamples), _read_tolerance(options.tol))
+        n_threads = count_threads(self._n_jobs)
+        ticks: list[Callable[[int], None]] = []
+        task = self._source.task(X, lambda n: ticks[-1](n) if ticks else None)
+        self._source.check(task, options.check_additivity, n_threads)
+        estimation = Estimation(
+            task.game, self._link, choice, budget, self._source.rows_at_once, n_threads
+        )
+        total = estimation.n_evaluations * len(self._source)
+        with progress_of(options.bar(), total, "SHAP values") as tick:
+            ticks.append(tick)
+            try:
+                estimation.run()
+            except KeyboardInterrupt:
+                if not options.partial:
+                    raise
+                n_done = int(estimation.result.done.sum())
+                warnings.warn(
+                    f"interrupted: {n_done} of {task.game.n_rows} rows are done, the others NaN",
+                    RuntimeWarning,
+                    stacklevel=3,
+                )
+        missed = int((~estimation.result.converged).sum())
+        if missed:
+            warnings.warn(
+                f"{missed} of {task.game.n_rows} rows have larger standard errors than "
+                f"tol={options.tol} after all evaluations allowed: raise nsamples",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+        return estimation.result, task.single, task.names, task.output_names
+
+    def _shaped(self, values: Values, single: bool) -> Values:
+        """Drop the axis of one output, and that of a single row."""
+        shaped = values if self._source.vector_output else values[:, :, 0]
+        return shaped[0] if single else shaped
+
+    def __repr__(self) -> str:
+        n = len(self._source)
+        rows = f"{n} background row{'' if n == 1 else 's'}"
+        return f"<KernelExplainer: {rows}, estimator {self._estimator!r}, seed {self._seed}>"
+
+
+@dataclass(frozen=True)
+class _Options:
+    """Arguments of a call that are checked later."""
+
+    nsamples: int | str
+    l1_reg: L1
+    tol: float | None
+    progress: Progress
+    partial: bool
+    check_additivity: CheckAdditivity
+    silent: bool | None
+
+    def bar(self) -> Progress:
+        """Choose what shows progress: `silent` counts where `progress` was left alone."""
+        if self.silent is None or self.progress != "auto":
+            return self.progress
+        return False if self.silent else "auto"
+
+
+def _is_function(model: object) -> TypeGuard[Callable[[Any], Any]]:
+    """Whether a model is called as a function (Keras and PyTorch models are)."""
+    return callable(model) and not isinstance(model, (str, os.PathLike, TreeEnsemble))
+
+
+def _ensemble_of(model: object) -> TreeEnsemble:
+    try:
+        return TreeEnsemble.from_model(model)
+    except UnsupportedModelError as error:
+        if not hasattr(model, "predict"):
+            raise
+        raise UnsupportedModelError(
+            f"{error}. KernelExplainer explains any function: pass model.predict, or "
+            "model.predict_proba"
+        ) from error
+
+
+def _read_nsamples(nsamples: Any) -> int | None:
+    if isinstance(nsamples, str) and nsamples == "auto":
+        return None
+    number = whole_number(nsamples)
+    if number is None or number < 2:
+        raise InvalidInputError(
+            f'nsamples must be "auto" or a whole number of at least 2, got {nsamples!r}'
+        )
+    return number
+
+
+def _read_tolerance(tol: Any) -> float | None:
+    if tol is None:
+        return None
+    if isinstance(tol, (int, float, np.integer, np.floating)) and 0 < tol < 1:
+        return float(tol)
+    raise InvalidInputError(f"tol must be a number between 0 and 1, got {tol!r}")
