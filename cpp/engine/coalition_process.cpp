@@ -14,16 +14,16 @@
 namespace leafshap {
 namespace {
 
-// Relative to the variance of a value: the process need not pass exactly through the values of a
-// game whose high orders it cannot explain, and matrices stay well conditioned.
-constexpr double kNugget = 5e-7;
-// The same for the full coalition, so that values add up.
-constexpr double kFullNugget = 1e-10;
+// Nuggets, as shares of a value's variance. The process need not pass exactly through the values of
+// a game whose high orders it cannot explain (of the variance without first order); matrices must
+// stay well conditioned (of all the variance). The full coalition has only the latter, so that
+// values add up.
+constexpr double kNugget = 1e-6, kRounding = 1e-10;
 // Variance of the even part's constant: as good as unknown.
 constexpr double kConstantVariance = 1e3;
 // Relevances are learned from so many pairs at most; more cost time and tell little more.
 constexpr std::size_t kLeastPairs = 256, kMostPairs = 512;
-constexpr int kIterations = 20;
+constexpr int kIterations = 12;
 // Logarithms of relevances start here, are drawn towards their mean, and that towards the start.
 constexpr double kStart = -2.3, kSpread = 0.1, kDrift = 0.01, kLongestStep = 1.5;
 constexpr int kMostPoints = 32;
@@ -64,10 +64,12 @@ Matrix agreement(const Matrix& signs, const Relevance& relevance) {
   return product(scaled, transposed(signs));
 }
 
-void add_nugget(Matrix& k) {
+// own: the variance of the product's part of a value; the last row is the full coalition.
+void add_nugget(Matrix& k, double own) {
   const std::size_t last = k.n_rows() - 1;
-  for (std::size_t i = 0; i < last; ++i) k.row(i)[i] += kNugget;
-  k.row(last)[last] += kFullNugget;
+  const double rounding = kRounding * k.row(last)[last];
+  for (std::size_t i = 0; i < last; ++i) k.row(i)[i] += kNugget * own + rounding;
+  k.row(last)[last] += rounding;
 }
 
 // Minus the logarithm of the marginal likelihood, without constants, of the two parts of a game.
@@ -112,7 +114,7 @@ class Evidence {
         k.row(i)[j] = own.row(i)[j] + constant + (dot == nullptr ? 0 : linear * dot->row(i)[j]);
       }
     }
-    add_nugget(k);
+    add_nugget(k, own.row(0)[0]);
     const Cholesky factor(std::move(k));
     if (!factor.ok()) return std::numeric_limits<double>::infinity();
     Matrix weight = factor.inverse();
@@ -307,7 +309,7 @@ class ProcessWorker {
                  0.5 * (std::exp(row[j] - total) - std::exp(-row[j] - total));
       }
     }
-    add_nugget(k);
+    add_nugget(k, 0.5 * (1 - std::exp(-2 * total)));
     const Cholesky factor(std::move(k));
     if (!factor.ok()) throw InvalidInput("a game's covariance is not positive definite");
     const ShapleyCovariance covariance(relevance, rule_);

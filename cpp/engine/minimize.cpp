@@ -69,7 +69,7 @@ class Memory {
 
 std::vector<double> minimize(const Objective& objective, std::vector<double> x, int n_iterations,
                              double longest_step) {
-  constexpr double kEnough = 1e-4, kTolerance = 1e-3;
+  constexpr double kEnough = 1e-4, kTolerance = 1e-2;
   constexpr int kHalvings = 12;
   Vector gradient(x.size());
   double value = objective(x, gradient);
