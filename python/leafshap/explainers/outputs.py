@@ -61,6 +61,10 @@ class Output:
         if self.transform == "exp":
             with np.errstate(over="ignore"):
                 return np.exp(m)
+        if self.transform == "softmax":
+            e = np.exp(m - m.max(axis=1, keepdims=True))
+            shares: Floats = e / e.sum(axis=1, keepdims=True)
+            return shares
         if y is not None and self.transform == "logistic_loss":
             loss: Floats = np.logaddexp(0.0, m) - y * m
             return loss
@@ -180,8 +184,8 @@ def choose_output(model_output: str, ensemble: TreeEnsemble, model: object) -> O
     if link == "softmax":
         raise UnsupportedModelError(
             f"{asked}: softmax makes each probability a function of all margins, which the exact "
-            "interventional method cannot represent. A sampling explainer (KernelExplainer) is "
-            'not in this version; explain the margins (model_output="raw")'
+            "interventional method cannot represent. KernelExplainer can, with the same arguments; "
+            'or explain the margins (model_output="raw")'
         )
     classifier = hasattr(model, "predict_proba")
     if model_output == "predict" and classifier:
