@@ -80,6 +80,15 @@ class CallableBackground:
         self._null: Floats | None = None
         self._lock = threading.Lock()
 
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        del state["_lock"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+
     def __len__(self) -> int:
         """Count the background rows m that have a weight: evaluations of one coalition's value."""
         return len(self.weights)

@@ -141,13 +141,12 @@ class Estimation:
     def _run_block(self, rows: Integers, players: Integers) -> None:
         """All rounds of some rows with the same varying players."""
         estimator: Estimator | None = None
-        kind = ""
         held: Values | None = None
         for n_evaluations in self._budget.rounds(len(players)):
-            wanted = self._choice.kind(len(players), n_evaluations)
-            if estimator is None or (kind == "permutation") != (wanted == "permutation"):
+            kind = self._choice.kind(len(players), n_evaluations)
+            if estimator is None or not estimator.can_be(kind):
                 estimator, held = self._choice.estimator(len(players), n_evaluations), None
-            kind = wanted
+            estimator.kind = kind
             known = 0 if held is None else len(held.odd)
             estimator.extend(n_evaluations)
             try:

@@ -44,8 +44,13 @@ class Values:
 class Estimator(Protocol):
     """A growing design of M >= 2 players, and what it makes of the values."""
 
+    kind: str  # name of the fit; regressions and Gaussian processes share their designs
     exact: bool  # whether no coalition is missing
     coalitions: Bools  # (P, M): one of each pair
+
+    def can_be(self, kind: str) -> bool:
+        """Tell whether the values of this design are those of another kind's."""
+        ...
 
     def extend(self, n_evaluations: int) -> None:
         """Grow to at most so many coalitions; those there are stay the first ones."""
@@ -60,19 +65,22 @@ class _Sampled:
     """Complement pairs drawn without replacement, and a fit."""
 
     def __init__(self, kind: str, n_players: int, seed: int, selection: Choice) -> None:
-        self._kind = kind
+        self.kind = kind
         self._seed = seed
         self._selection = selection
         self._design = _core.CoalitionDesign(n_players, seed)
         self.exact = False
         self.coalitions = self._design.coalitions
 
+    def can_be(self, kind: str) -> bool:
+        return kind != "permutation"
+
     def extend(self, n_evaluations: int) -> None:
         self._design.extend(n_evaluations // 2)
         self.exact = self._design.complete
         self.coalitions = self._design.coalitions
         too_many = 2 * len(self.coalitions) > _MOST_EVALUATIONS
-        if self._kind == "gaussian_process" and too_many and not self.exact:
+        if self.kind == "gaussian_process" and too_many and not self.exact:
             raise InvalidInputError(
                 f'estimator="gaussian_process" takes at most {_MOST_EVALUATIONS} coalitions: '
                 'use "regression"'
@@ -85,11 +93,11 @@ class _Sampled:
                 self._selection, self.coalitions, design.weights, design.inclusion,
                 v.odd, v.odd_full, v.even, v.even_full, n_threads,
             )  # fmt: skip
-        if self.exact or self._kind == "regression":
+        if self.exact or self.kind == "regression":
             return _core.fit_regression(
                 self.coalitions, design.weights, design.inclusion, v.odd, v.odd_full, n_threads
             )
-        if self._kind == "proxy":
+        if self.kind == "proxy":
             from leafshap.coalitions.proxy import proxy_values
 
             return proxy_values(
@@ -104,9 +112,13 @@ class _Permuted:
     exact = False
 
     def __init__(self, n_players: int, seed: int) -> None:
+        self.kind = "permutation"
         self._n_players = n_players
         self._permutations = Permutations(n_players, seed)
         self.coalitions = self._permutations.coalitions
+
+    def can_be(self, kind: str) -> bool:
+        return kind == "permutation"
 
     def extend(self, n_evaluations: int) -> None:
         per_pair = 2 * (self._n_players - 1)

@@ -38,7 +38,8 @@ class Output:
     ----------
     transform : str
         The core's name for T: "raw" (the margin itself), "logistic" (``1 / (1 + exp(-m))``), "exp",
-        "logistic_loss" (``log(1 + exp(m)) - y m``) or "squared_loss" (``(y - m)**2``).
+        "logistic_loss" (``log(1 + exp(m)) - y m``) or "squared_loss" (``(y - m)**2``); also
+        "softmax" over the outputs, which coalitions can have.
     scale : float
         By what the margin is multiplied first: LightGBM's `sigmoid`, or 2 for scikit-learn's
         exponential loss, which fits half the log-odds.
