@@ -202,6 +202,17 @@ def test_ctrl_c_ends_a_long_call_with_pairs_of_rows() -> None:
     )
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for a single process")
+@pytest.mark.parametrize("output", ["raw", "logistic"])
+def test_ctrl_c_ends_a_long_call_with_coalitions(output: str) -> None:
+    check_ctrl_c(
+        "game.values(X[:50_000], players, coalitions, np.empty((500, 50_000, 1)), 2)",
+        f"game = _core.CoalitionGame(ensemble, X[:1000], None, -1, {output!r})\n"
+        "players = np.arange(20, dtype=np.int32)\n"
+        "coalitions = np.random.default_rng(0).random((500, 20)) < 0.5",
+    )
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
 def test_a_forked_child_does_not_wait_for_its_parents_threads() -> None:
     code = """

@@ -8,6 +8,7 @@ namespace leafshap {
 void bind_coalitions(pybind11::module_& module);
 void bind_ensemble(pybind11::module_& module);
 void bind_background(pybind11::module_& module);
+void bind_game(pybind11::module_& module);
 void bind_pairwise(pybind11::module_& module);
 void bind_plan(pybind11::module_& module);
 void bind_runtime(pybind11::module_& module);

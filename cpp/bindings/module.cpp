@@ -30,6 +30,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   py::register_local_exception_translator(&translate);
   leafshap::bind_ensemble(module);
   leafshap::bind_coalitions(module);
+  leafshap::bind_game(module);
   leafshap::bind_pairwise(module);
   leafshap::bind_plan(module);
   leafshap::bind_background(module);

@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "kernels/dense.hpp"
+#include "kernels/game.hpp"
 #include "kernels/interactions.hpp"
+#include "kernels/pair_game.hpp"
 #include "kernels/pairwise.hpp"
 #include "kernels/path.hpp"
 #include "kernels/patterns.hpp"
@@ -27,6 +29,9 @@ struct KernelTable {
   void (*look_up_float)(const LookUpArguments<float>&);
   void (*pairwise_double)(const PairwiseArguments<double>&);
   void (*pairwise_float)(const PairwiseArguments<float>&);
+  void (*evaluate_coalitions)(const GameArguments&);
+  void (*decide_pairs)(const PairTileArguments&);
+  void (*evaluate_pair)(const PairArguments&);
   void (*add_product)(const ProductArguments&);
 };
 

@@ -33,6 +33,7 @@ class Quantizer {
   Test test_of(Index node);
 
   std::size_t n_columns() const { return columns_.size(); }
+  FeatureId feature_of(std::size_t column) const { return columns_[column].feature; }
   const std::vector<std::uint64_t>& category_bits() const { return category_bits_; }
 
   // Ranks of rows [begin, begin + count), count <= tile_rows; out is (n_columns, tile_rows).

@@ -115,6 +115,29 @@ class PairwisePlan:
     def expected_values(self) -> npt.NDArray[np.float64]: ...  # (n_outputs,), of the margin
 
 @final
+class CoalitionGame:
+    """What coalitions of features are worth for explained rows, against a background."""
+
+    def __init__(
+        self,
+        ensemble: Ensemble,
+        background: _Rows,
+        weights: _Weights | None,
+        n_trees: int = -1,
+        output: str = "raw",
+        n_threads: int = 1,
+    ) -> None: ...
+    def values(
+        self,
+        X: _Rows,
+        players: npt.NDArray[np.int32],  # (n_features,), -1: in no coalition
+        coalitions: npt.NDArray[np.bool_] | npt.NDArray[np.uint8],  # (N, players)
+        out: npt.NDArray[np.float64],  # (N, n, n_outputs)
+        n_threads: int,
+    ) -> None: ...
+    def varying(self, X: _Rows, n_threads: int) -> npt.NDArray[np.bool_]: ...  # (n, n_features)
+
+@final
 class CoalitionDesign:
     """Pairs of a coalition and its complement, drawn without replacement."""
 
