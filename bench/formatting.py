@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 def count(value: float) -> str:
     """Three significant digits: 54.1, 1,450, 429K."""
@@ -33,3 +35,11 @@ def table(header: list[str], rows: list[list[str]]) -> list[str]:
 def verdict(met: bool) -> str:
     """On a target."""
     return "met" if met else "missed"
+
+
+def describe_machine(found: dict[str, Any]) -> str:
+    """The processor, its cores, and the commit, of what `machine.describe` found."""
+    cpu = found["cpu"]
+    commit = (found["commit"] or "no commit")[:12] + (" (dirty)" if found["dirty"] else "")
+    number = f", family {cpu['family']} model {cpu['model_number']}" if "family" in cpu else ""
+    return f"{cpu['model']}{number}; {found['cores']} cores; commit {commit}"

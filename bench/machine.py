@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
+import importlib
+import json
 import os
 import platform
 import subprocess
@@ -62,3 +65,13 @@ def describe() -> dict[str, Any]:
         "commit": _git("rev-parse", "HEAD"),
         "dirty": bool(status) if status is not None else None,
     }
+
+
+def describe_build() -> dict[str, Any]:
+    """Of leafshap, which must be there, as JSON-able values."""
+    import leafshap
+
+    info = json.loads(json.dumps(leafshap.build_info(), default=str))
+    # A working tree may be dirty: this tells two builds of one commit apart.
+    core = Path(importlib.import_module("leafshap._core").__file__ or "")
+    return {**info, "core_sha256": hashlib.sha256(core.read_bytes()).hexdigest()}

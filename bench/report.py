@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import report_jobs
+import report_kernel
 import workloads
 from competitors.ours import OURS, OURS_FLOAT32
-from formatting import count, table, times, verdict
+from formatting import count, describe_machine, table, times, verdict
 from timing import geometric_mean
 
 _PRECISIONS = {OURS: "float64", OURS_FLOAT32: "float32"}
@@ -24,16 +25,12 @@ def _measured(results: dict[str, Any], key: str) -> dict[str, Any]:
 
 def _head(results: dict[str, Any]) -> list[str]:
     machine, info = results["machine"], results["leafshap"] or {}
-    cpu = machine["cpu"]
-    commit = (machine["commit"] or "no commit")[:12] + (" (dirty)" if machine["dirty"] else "")
-    number = f", family {cpu['family']} model {cpu['model_number']}" if "family" in cpu else ""
     lines = [
         f"# Benchmark of {machine['date'][:10]}",
         "",
-        f"{cpu['model']}{number}; {machine['cores']} cores, {results['threads']} threads on every "
-        f"side; instruction set {info.get('isa', 'unknown')}; commit {commit}; "
-        f"Python {machine['python']}; {results['repeats']} rounds; load average at the start "
-        f"{(machine['load_average'] or ['unknown'])[0]}.",
+        f"{describe_machine(machine)}; {results['threads']} threads on every side; instruction set "
+        f"{info.get('isa', 'unknown')}; Python {machine['python']}; {results['repeats']} rounds; "
+        f"load average at the start {(machine['load_average'] or ['unknown'])[0]}.",
         "",
         "Versions: " + ", ".join(dict.fromkeys(results["versions"].values())) + ".",
     ]
@@ -47,7 +44,7 @@ def _head(results: dict[str, Any]) -> list[str]:
 def _throughput(results: dict[str, Any]) -> list[str]:
     rows = []
     for name, workload in _measured(results, "sides").items():
-        if "job" in workload:
+        if "job" in workload:  # of report_jobs and report_kernel
             continue
         speedups = workload["speedups"]
         for side, found in workload["sides"].items():
@@ -219,7 +216,8 @@ def _cost_targets(results: dict[str, Any]) -> list[list[str]]:
 
 
 def _targets(results: dict[str, Any]) -> list[str]:
-    rows = _speed_targets(results) + _cost_targets(results) + report_jobs.targets(results)
+    rows = _speed_targets(results) + _cost_targets(results)
+    rows += report_jobs.targets(results) + report_kernel.targets(results)
     if not rows:
         return []
     return ["", "## Targets", "", *table(["what", "target", "measured", ""], rows)]
@@ -247,6 +245,7 @@ def render(results: dict[str, Any]) -> str:
         _memory,
         report_jobs.background,
         report_jobs.summaries,
+        report_kernel.kernel,
         _notes,
     )
     lines: list[str] = []

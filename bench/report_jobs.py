@@ -24,7 +24,11 @@ _JOB_TARGETS = (
 
 def _jobs(results: dict[str, Any]) -> dict[str, Any]:
     """Workloads with background data that were timed."""
-    return {n: w for n, w in results["workloads"].items() if "job" in w and "sides" in w}
+    return {
+        name: workload
+        for name, workload in results["workloads"].items()
+        if workload["measure"] == "background" and "sides" in workload
+    }
 
 
 def _memory(workload: dict[str, Any], side: str) -> str:

@@ -6,8 +6,6 @@ Equality first, then time: see bench/README.md for the method.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import importlib
 import json
 import os
 import sys
@@ -19,6 +17,7 @@ from typing import Any
 import datasets
 import equality
 import jobs
+import kernel_jobs
 import latency
 import machine
 import memory
@@ -28,13 +27,16 @@ import workloads
 from competitors import (
     BackgroundCompetitor,
     Competitor,
+    KernelCompetitor,
     Library,
     Side,
     for_background,
     for_interactions,
+    for_kernel,
     for_values,
 )
 from competitors.ours import OUR_NAMES, OURS
+from competitors.ours_kernel import OUR_KERNEL_NAMES
 from workloads import Job, TrainedModel, Workload
 
 
@@ -63,7 +65,8 @@ def _arguments() -> argparse.Namespace:
 
 def _names() -> list[str]:
     """Of all competitors."""
-    return list(dict.fromkeys([*for_values(), *for_interactions(), *for_background()]))
+    families = (for_values(), for_interactions(), for_background(), for_kernel())
+    return list(dict.fromkeys(name for family in families for name in family))
 
 
 def _choose(known: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
@@ -72,7 +75,7 @@ def _choose(known: dict[str, Any], options: argparse.Namespace) -> dict[str, Any
     return {
         name: competitor
         for name, competitor in known.items()
-        if name in (*names, *OUR_NAMES)
+        if name in (*names, *OUR_NAMES, *OUR_KERNEL_NAMES)
         or "all" in names
         or (not names and (competitor.by_default or options.slow))
     }
@@ -97,7 +100,9 @@ class _Runner:
         self.values: dict[str, Competitor] = self._present(for_values())
         self.interactions: dict[str, Competitor] = self._present(for_interactions())
         self.background: dict[str, BackgroundCompetitor] = self._present(for_background())
-        self.results["leafshap"] = self._build_info()
+        self.kernel: dict[str, KernelCompetitor] = self._present(for_kernel())
+        absent = OURS in self.results["absent"]
+        self.results["leafshap"] = None if absent else machine.describe_build()
         self.results["workloads"] = {}
         for name, word in self.results["absent"].items():
             _say(f"without {name}: {word}")
@@ -114,16 +119,6 @@ class _Runner:
                 present[name] = competitor
         return present
 
-    def _build_info(self) -> Any:
-        if OURS in self.results["absent"]:
-            return None
-        import leafshap
-
-        info = json.loads(json.dumps(leafshap.build_info(), default=str))
-        # A working tree may be dirty: this tells two builds of one commit apart.
-        core = Path(importlib.import_module("leafshap._core").__file__ or "")
-        return {**info, "core_sha256": hashlib.sha256(core.read_bytes()).hexdigest()}
-
     def run(self, workload: Workload) -> None:
         """One workload; a missing library or data set is a word in the results."""
         _say(f"\n{workload.name}")
@@ -138,6 +133,8 @@ class _Runner:
         result["model"] = model.info
         if workload.measure == "memory":
             self._memory(model, result)
+        elif workload.measure == "kernel" and workload.job:
+            self._kernel(workload, workload.job, model, result)
         elif workload.job:
             self._background(workload, workload.job, model, result)
         else:
@@ -276,6 +273,27 @@ class _Runner:
             result["processes"] = memory.measure(
                 model.path, model.spec.data, options.threads, (job.rows,), job
             )
+
+    def _kernel(
+        self, workload: Workload, job: Job, model: TrainedModel, result: dict[str, Any]
+    ) -> None:
+        options = self.options
+        if options.quick:
+            job = kernel_jobs.shrink(job)
+        if options.rows:
+            job = replace(job, rows=options.rows)
+        race = kernel_jobs.Race(workload, job, model, options.threads)
+        with kernel_jobs.one_blas_thread():
+            for name, competitor in self.kernel.items():
+                ours = name in OUR_KERNEL_NAMES
+                _say(f"  {name}: {race.enter(name, competitor, ours)}")
+            race.run(self.repeats)
+        race.compare_times(OUR_KERNEL_NAMES)
+        self.failures += race.failures
+        result.update(race.result)
+        for name, found in result["sides"].items():
+            rate = found["rows_per_second"]["median"]
+            _say(f"  {name}: {rate:,.2f} rows/s ({found['rows']} rows)")
 
     def store(self) -> None:
         """After every workload, so that an interrupted run keeps what it has."""

@@ -21,8 +21,8 @@ import datasets
 
 MODELS = datasets.CACHE / "models"
 
-Library = Literal["xgboost", "lightgbm", "sklearn"]
-Measure = Literal["throughput", "latency", "memory", "interactions", "background"]
+Library = Literal["xgboost", "lightgbm", "sklearn", "sklearn-mlp"]
+Measure = Literal["throughput", "latency", "memory", "interactions", "background", "kernel"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Job:
     against: tuple[str, ...] = ()  # the competitors it is a job for; ours always
     interactions: bool = False
     model_output: str = "raw"
+    coalitions: int = 0  # > 0: values are estimated from so many
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,13 @@ def _job(name: str, spec: ModelSpec, rows: int, background: int, **options: Any)
     return Workload(f"{group}-{name}", spec, group, "background", job)
 
 
+def _kernel(name: str, spec: ModelSpec, rows: int, model_output: str = "raw") -> Workload:
+    job = Job(rows, 100, ("shap",), model_output=model_output, coalitions=2048)
+    return Workload(f"{KERNEL}-{name}", spec, KERNEL, "kernel", job)
+
+
 SIX = "six"
+KERNEL = "kernel"
 INTERACTIONS = "interactions"
 BACKGROUND = "background"
 SHAPES = "shapes"
@@ -127,6 +134,7 @@ _LATE_D6 = _xgboost("late", 6, 100, objective="binary:logistic")
 _WIDE_D6 = _xgboost("wide", 6, 200, colsample_bytree=0.2, seed=0)
 _LIGHTGBM_31 = _lightgbm(31, 500)
 _LIGHTGBM_255 = _lightgbm(255, 100)
+_MLP = ModelSpec("sklearn-mlp", "flights", 20, {"random_state": 0}, n_rows=30_000)
 _FOREST = ModelSpec("sklearn", "flights", 50, {"random_state": 0}, n_rows=30_000)
 
 _SIX = (
@@ -189,6 +197,17 @@ _ALL = (
     _job("flights-d16-100-m100", _FLIGHTS_D16, 2_000, 100, group=SHAPES, against=("shap",)),
     _job("syn-d3-1000-m100000", _SYN_D3, 100_000, 100_000, group=SHAPES, against=("woodelf",)),
     _job("flights-d6-500-one-row", _FLIGHTS_D6, 1, 100_000, group=SHAPES),
+    _kernel("raw", _FLIGHTS_D6, 2_000),
+    _kernel(
+        "probability", _xgboost("late", 6, 500, objective="binary:logistic"), 100, "probability"
+    ),
+    _kernel(
+        "softmax",
+        _xgboost("flights", 6, 50, n_classes=3, objective="multi:softprob", num_class=3),
+        100,
+        "probability",
+    ),
+    _kernel("black-box", _MLP, 16),
 )
 
 WORKLOADS: dict[str, Workload] = {workload.name: workload for workload in _ALL}
@@ -210,7 +229,12 @@ def select(names: list[str]) -> list[Workload]:
 
 
 def model_of(workload: Workload) -> TrainedModel:
-    """The workload's model, from the cache or trained now.
+    """The workload's model: see `train`."""
+    return train(next(w.name for w in _ALL if w.spec == workload.spec), workload.spec)
+
+
+def train(name: str, spec: ModelSpec) -> TrainedModel:
+    """The model of a specification, from the cache (where it has that name) or trained now.
 
     Raises
     ------
@@ -219,22 +243,20 @@ def model_of(workload: Workload) -> TrainedModel:
     datasets.DataMissingError
         If the data is neither cached nor installed.
     """
-    spec = workload.spec
-    suffix, train = _TRAINERS[spec.library]
+    suffix, fit = _TRAINERS[spec.library]
     text = json.dumps(asdict(spec), sort_keys=True)
-    if spec.library == "sklearn":
+    if spec.library.startswith("sklearn"):
         # A pickle belongs to one version of the library; the other formats are stable.
         import sklearn
 
         text += sklearn.__version__
-    name = next(w.name for w in _ALL if w.spec == spec)
     path = MODELS / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}{suffix}"
     info_path = path.with_suffix(".json")
     if not info_path.exists():
         MODELS.mkdir(parents=True, exist_ok=True)
         start = time.perf_counter()
         partial = path.with_name("part-" + path.name)
-        info = train(spec, partial)
+        info = fit(spec, partial)
         info["training_seconds"] = round(time.perf_counter() - start, 1)
         info["sha256"] = hashlib.sha256(partial.read_bytes()).hexdigest()
         partial.replace(path)
@@ -311,8 +333,33 @@ def _train_sklearn(spec: ModelSpec, path: Path) -> dict[str, Any]:
     }
 
 
+def _train_mlp(spec: ModelSpec, path: Path) -> dict[str, Any]:
+    """One hidden layer of 100 on standardised features, for as many rounds as the spec says."""
+    import warnings
+
+    import joblib
+    import sklearn
+    from sklearn.neural_network import MLPRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    X, y = _training_data(spec)
+    network = MLPRegressor(hidden_layer_sizes=(100,), max_iter=spec.rounds, **spec.params)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # rounds are too few for it to converge; no matter
+        model = make_pipeline(StandardScaler(), network).fit(X.astype(np.float64), y)
+    joblib.dump(model, path)
+    return {
+        "library": f"scikit-learn {sklearn.__version__}",
+        "rounds": network.n_iter_,
+        "features": X.shape[1],
+        "outputs": 1,
+    }
+
+
 _TRAINERS: dict[Library, tuple[str, Callable[[ModelSpec, Path], dict[str, Any]]]] = {
     "xgboost": (".ubj", _train_xgboost),
     "lightgbm": (".txt", _train_lightgbm),
     "sklearn": (".joblib", _train_sklearn),
+    "sklearn-mlp": (".joblib", _train_mlp),
 }

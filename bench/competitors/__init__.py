@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
@@ -72,6 +73,46 @@ class BackgroundSide:
     summary: Callable[[Any], Any] = lambda explainer: None
 
 
+class TimedFunction:
+    """A model's predict function that keeps how long it took, and of how many rows."""
+
+    def __init__(self, predict: Callable[[Any], Any]) -> None:
+        self.predict = predict
+        self.seconds = 0.0
+        self.rows = 0
+
+    def __call__(self, X: Any) -> Any:
+        start = time.perf_counter()
+        found = self.predict(X)
+        self.seconds += time.perf_counter() - start
+        self.rows += len(X)
+        return found
+
+    def reset(self) -> None:
+        """Forget what was counted."""
+        self.seconds, self.rows = 0.0, 0
+
+
+@dataclass
+class KernelSide:
+    """A competitor that estimates values from coalitions; the whole way to them is timed.
+
+    Attributes
+    ----------
+    build
+        Timed: the background to an explainer, from the trained model.
+    explain
+        Timed: that explainer, rows and a number of coalitions to values (n, F) or (n, F, K). With
+        as many coalitions as there are, values are exact.
+    function
+        The model as the explainer calls it; None if it is evaluated otherwise.
+    """
+
+    build: Callable[[npt.NDArray[Any]], Any]
+    explain: Callable[[Any, npt.NDArray[Any], int], npt.NDArray[Any]]
+    function: TimedFunction | None = None
+
+
 class Library(Protocol):
     """What every competitor has, whatever it is asked for."""
 
@@ -116,6 +157,23 @@ class BackgroundCompetitor(Library, Protocol):
         """Load the model."""
 
 
+class KernelCompetitor(Library, Protocol):
+    """What a file of this folder offers as COMPETITORS for estimates from coalitions."""
+
+    def prepare(self, model: TrainedModel, job: Job, n_threads: int) -> KernelSide:
+        """Load the model."""
+
+
+def predict_function(model: TrainedModel, job: Job, n_threads: int) -> TimedFunction:
+    """What the job explains, as a function of rows; XGBoost's runs on so many threads."""
+    loaded = model.load()
+    if model.spec.library == "xgboost":
+        loaded.set_param({"nthread": n_threads})
+        kind = "margin" if job.model_output == "raw" else "value"
+        return TimedFunction(lambda X: loaded.inplace_predict(X, predict_type=kind))
+    return TimedFunction(loaded.predict)
+
+
 _VALUES = (
     "ours",
     "xgboost_native",
@@ -128,6 +186,7 @@ _VALUES = (
 )
 _INTERACTIONS = ("ours_interactions", "xgboost_interactions")
 _BACKGROUND = ("ours_background", "shap_background", "shapiq_background", "woodelf_background")
+_KERNEL = ("ours_kernel", "shap_kernel")
 
 
 def version_of(distributions: str) -> str | None:
@@ -166,3 +225,8 @@ def for_interactions() -> dict[str, Competitor]:
 def for_background() -> dict[str, BackgroundCompetitor]:
     """Every competitor for jobs with background data."""
     return _competitors(_BACKGROUND)
+
+
+def for_kernel() -> dict[str, KernelCompetitor]:
+    """Every competitor for estimates from coalitions."""
+    return _competitors(_KERNEL)
