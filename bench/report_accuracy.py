@@ -14,6 +14,8 @@ from formatting import describe_machine, seconds, table, verdict
 # Budgets, in evaluations per player, that the targets are about.
 _ALL_POINTS = (4, 8, 32)
 _PROXY_POINTS = (16, 64)
+# Errors below it count as this much in ratios: as good as exact.
+_LEAST_ERROR = 1e-8
 _REGRESSIONS = ("regression",)
 _ALL_KINDS = ("regression", "trees")
 
@@ -39,7 +41,9 @@ def _best(point: dict[str, Any], kinds: tuple[str, ...]) -> tuple[str, float] | 
 
 
 def _ratio(value: float | None, other: float | None) -> float | None:
-    return None if value is None or not other else value / other
+    if value is None or other is None:
+        return None
+    return max(value, _LEAST_ERROR) / max(other, _LEAST_ERROR)
 
 
 def _text(value: float | None, form: str) -> str:
@@ -65,7 +69,7 @@ def _head(results: dict[str, Any]) -> list[str]:
         "An error is |estimate - exact| / |exact| in the Euclidean norm of a row's values; given "
         "is its root mean square over rows and seeds. m is the number of background rows, M that "
         "of players. A budget counts every evaluation of a coalition, the empty and the full one "
-        "too.",
+        f"too. In ratios an error is at least {_LEAST_ERROR:.0e}.",
     ]
     lines += [f"\nWithout {name}: {word}." for name, word in results["absent"].items()]
     return lines
