@@ -27,6 +27,9 @@ constexpr int kIterations = 12;
 // Logarithms of relevances start here, are drawn towards their mean, and that towards the start.
 constexpr double kStart = -2.3, kSpread = 0.1, kDrift = 0.01, kLongestStep = 1.5;
 constexpr int kMostPoints = 32;
+// Variances are drawn towards their mean over the players by this share: a player that was learned
+// not to matter would else have next to none, which a small sample cannot know.
+constexpr double kSharedVariance = 0.2;
 
 // The covariance's parameters: a_j, and how much more a player's own variance is than what the
 // product says (sums of many terms have more first order than any product).
@@ -340,10 +343,12 @@ class ProcessWorker {
     for (Index pair = 0; pair < data_.n_pairs; ++pair) {
       largest = std::max(largest, std::fabs(data_.odd[pair * data_.n_games + game_]));
     }
+    const double mean = std::accumulate(left.begin(), left.end(), 0.0) / static_cast<double>(m);
     const double missing = 2 * all.odd.back() - std::accumulate(phi.begin(), phi.end(), 0.0);
     for (std::size_t j = 0; j < m; ++j) {
       value(phi_, j) = largest * (phi[j] + missing / static_cast<double>(m));
-      value(errors_, j) = largest * std::sqrt(scale * std::max(left[j], 0.0));
+      const double variance = (1 - kSharedVariance) * left[j] + kSharedVariance * mean;
+      value(errors_, j) = largest * std::sqrt(scale * std::max(variance, 0.0));
     }
   }
 

@@ -2,11 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
+#include <utility>
 
 #include "engine/linear_algebra.hpp"
 
 namespace leafshap {
 namespace {
+
+// Of the variance of a value, by the correlation of its player with the others.
+constexpr double kMostInflation = 1e4;
 
 // A player's row of the operator: phi_i = sum_p row_p g_p + constant_i g(N).
 struct Operator {
@@ -16,7 +21,8 @@ struct Operator {
 };
 
 // With S the signs (P, M), W the weights and A = S' W S, unconstrained betas are A^-1 S' W g. The
-// constraint 1' beta = g(N) moves them by A^-1 1 (g(N) - 1' beta) / (1' A^-1 1). phi = 2 beta.
+// constraint 1' beta = g(N) moves them by A^-1 1 (g(N) - 1' beta) / (1' A^-1 1). phi = 2 beta. A multiple of 1 1'
+// added to A changes nothing under the constraint, and makes A regular where the fit is determined.
 Operator make_operator(const CoalitionData& data, std::span<const double> weights) {
   const auto m = static_cast<std::size_t>(data.n_players);
   const auto p = static_cast<std::size_t>(data.n_pairs);
@@ -28,11 +34,24 @@ Operator make_operator(const CoalitionData& data, std::span<const double> weight
       weighted.row(i)[a] = weights[a] * sign;
     }
   }
-  const Cholesky factor(product(weighted, signs));
-  if (!factor.ok()) {
-    throw InvalidInput("the coalitions do not determine the values: more of them are needed");
+  Matrix gram = product(weighted, signs);
+  const double shift = gram.row(0)[0] / static_cast<double>(m);
+  std::vector<double> diagonal(m);
+  for (std::size_t i = 0; i < m; ++i) {
+    for (std::size_t j = 0; j < m; ++j) gram.row(i)[j] += shift;
+    diagonal[i] = gram.row(i)[i];
   }
+  const Cholesky factor(std::move(gram));
+  const auto undetermined = [&] {
+    return InvalidInput(std::to_string(p) + " pairs of coalitions do not determine the values of " +
+                        std::to_string(m) + " players: more of them are needed");
+  };
+  if (!factor.ok()) throw undetermined();
   const Matrix inverse = factor.inverse();
+  for (std::size_t i = 0; i < m; ++i) {
+    // the variance inflation factor: 1 if players' signs are not correlated
+    if (!(diagonal[i] * inverse.row(i)[i] < kMostInflation)) throw undetermined();
+  }
   Operator out{product(inverse, weighted), std::vector<double>(m), std::vector<double>(p)};
   double total = 0;
   for (std::size_t i = 0; i < m; ++i) {

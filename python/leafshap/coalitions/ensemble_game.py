@@ -66,18 +66,30 @@ class EnsembleBackground:
         self.player_names = list(player_names)
         self.n_threads = count_threads(n_jobs)
         self._background = _with_weight(background)
-        self._transform = output.transform
         self._n_trees = ensemble.count_trees(tree_limit)
-        self._scaled = output.scaled(ensemble).core
+        self._output = output
+        self._compile()
+        self._null: Floats | None = None
+
+    def _compile(self) -> None:
+        self._scaled = self._output.scaled(self.ensemble).core
         self.core = _core.CoalitionGame(
             self._scaled,
             self._background.rows,
             self._background.weights,
             self._n_trees,
-            self._transform,
+            self._output.transform,
             self.n_threads,
         )
-        self._null: Floats | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        del state["_scaled"], state["core"]  # quick to make again
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._compile()
 
     def __len__(self) -> int:
         """Count the background rows m that have a weight."""
@@ -86,11 +98,7 @@ class EnsembleBackground:
     def predict(self, rows: FloatArray) -> Floats:
         """T of the margins of rows, shape (n, K)."""
         margins = self._scaled.predict(rows, self._n_trees, self.n_threads)
-        if self._transform == "softmax":
-            e = np.exp(margins - margins.max(axis=1, keepdims=True))
-            result: Floats = e / e.sum(axis=1, keepdims=True)
-            return result
-        return Output(self._transform).of(margins)
+        return Output(self._output.transform).of(margins)
 
     def null_values(self) -> Floats:
         """Mean output of the background, sum_b w_b T(f(b)). Shape (K,)."""

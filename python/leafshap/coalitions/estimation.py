@@ -138,15 +138,26 @@ class Estimation:
             for start in range(0, len(rows), size):
                 self._run_block(rows[start : start + size], players)
 
+    def _rounds(self, n_players: int) -> Iterator[int]:
+        """Yield the evaluations in all after each round, as many as there are and can be taken."""
+        limit = _all_coalitions(n_players)
+        if self._budget.tolerance is not None and self._choice.most_evaluations is not None:
+            limit = min(limit, self._choice.most_evaluations)
+        for n in self._budget.rounds(n_players):
+            yield min(n, limit)
+            if n >= limit:
+                return
+
     def _run_block(self, rows: Integers, players: Integers) -> None:
         """All rounds of some rows with the same varying players."""
         estimator: Estimator | None = None
         held: Values | None = None
-        for n_evaluations in self._budget.rounds(len(players)):
+        for n_evaluations in self._rounds(len(players)):
             kind = self._choice.kind(len(players), n_evaluations)
-            if estimator is None or not estimator.can_be(kind):
-                estimator, held = self._choice.estimator(len(players), n_evaluations), None
-            estimator.kind = kind
+            if estimator is None:
+                estimator = self._choice.estimator(len(players), n_evaluations)
+            elif estimator.can_be(kind):  # else what is spent would be spent again
+                estimator.kind = kind
             known = 0 if held is None else len(held.odd)
             estimator.extend(n_evaluations)
             try:
@@ -231,10 +242,11 @@ class Estimation:
         result.exact[rows] = estimator.exact
         result.done[rows] = True
         tolerance = self._budget.tolerance
-        if tolerance is None or estimator.exact:
+        if tolerance is None or estimator.complete:
             return np.zeros(len(rows), dtype=np.bool_)
         span = phi.max(axis=1) - phi.min(axis=1)
-        needed: Bools = (np.nanmax(errors, axis=1) > tolerance * span).any(axis=1)
+        known = np.nan_to_num(errors, nan=0.0)  # of players that were not selected
+        needed: Bools = (known.max(axis=1) > tolerance * span).any(axis=1)
         return needed
 
     def _write_single(self, rows: Integers, players: Integers) -> None:

@@ -27,8 +27,10 @@ ESTIMATORS = ("auto", "regression", "gaussian_process", "permutation", "proxy")
 MOST_PROCESS_EVALUATIONS = 4096
 # of a Gaussian process that is asked for; memory grows with the square
 _MOST_EVALUATIONS = 16384
-# below so many evaluations per player, antithetic permutations are better than any regression
+# below so many evaluations per player, antithetic permutations are better than anything else, and
+# below the second number regressions may be ill-determined
 _LEAST_PER_PLAYER = 3
+_LEAST_OF_REGRESSION = 8
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,13 @@ class Estimator(Protocol):
     """A growing design of M >= 2 players, and what it makes of the values."""
 
     kind: str  # name of the fit; regressions and Gaussian processes share their designs
-    exact: bool  # whether no coalition is missing
+    complete: bool  # whether no coalition is missing
     coalitions: Bools  # (P, M): one of each pair
+
+    @property
+    def exact(self) -> bool:
+        """Whether the fit has no error: all coalitions, all players."""
+        ...
 
     def can_be(self, kind: str) -> bool:
         """Tell whether the values of this design are those of another kind's."""
@@ -69,18 +76,22 @@ class _Sampled:
         self._seed = seed
         self._selection = selection
         self._design = _core.CoalitionDesign(n_players, seed)
-        self.exact = False
+        self.complete = False
         self.coalitions = self._design.coalitions
+
+    @property
+    def exact(self) -> bool:
+        return self.complete and self._selection is None
 
     def can_be(self, kind: str) -> bool:
         return kind != "permutation"
 
     def extend(self, n_evaluations: int) -> None:
         self._design.extend(n_evaluations // 2)
-        self.exact = self._design.complete
+        self.complete = self._design.complete
         self.coalitions = self._design.coalitions
         too_many = 2 * len(self.coalitions) > _MOST_EVALUATIONS
-        if self.kind == "gaussian_process" and too_many and not self.exact:
+        if self.kind == "gaussian_process" and too_many and not self.complete:
             raise InvalidInputError(
                 f'estimator="gaussian_process" takes at most {_MOST_EVALUATIONS} coalitions: '
                 'use "regression"'
@@ -93,7 +104,7 @@ class _Sampled:
                 self._selection, self.coalitions, design.weights, design.inclusion,
                 v.odd, v.odd_full, v.even, v.even_full, n_threads,
             )  # fmt: skip
-        if self.exact or self.kind == "regression":
+        if self.complete or self.kind == "regression":
             return _core.fit_regression(
                 self.coalitions, design.weights, design.inclusion, v.odd, v.odd_full, n_threads
             )
@@ -109,7 +120,7 @@ class _Sampled:
 class _Permuted:
     """Antithetic permutations."""
 
-    exact = False
+    exact = complete = False
 
     def __init__(self, n_players: int, seed: int) -> None:
         self.kind = "permutation"
@@ -174,5 +185,11 @@ class EstimatorChoice:
         if n_evaluations < _LEAST_PER_PLAYER * n_players:
             enough = n_evaluations >= 2 * (n_players - 1)
             return "permutation" if enough else "gaussian_process"
-        cheap = self.cheap or n_evaluations > MOST_PROCESS_EVALUATIONS
-        return "regression" if cheap else "gaussian_process"
+        cheap = self.cheap and n_evaluations >= _LEAST_OF_REGRESSION * n_players
+        many = n_evaluations > max(MOST_PROCESS_EVALUATIONS, _LEAST_OF_REGRESSION * n_players)
+        return "regression" if cheap or many else "gaussian_process"
+
+    @property
+    def most_evaluations(self) -> int | None:
+        """Most evaluations that the estimator can take, if there is a limit."""
+        return _MOST_EVALUATIONS if self.name == "gaussian_process" else None

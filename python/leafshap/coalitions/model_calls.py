@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -33,7 +32,7 @@ class ModelCalls:
                 "model.predict or model.predict_proba"
             )
         self._f = f
-        self._calls = itertools.count(1)
+        self._n_calls = 0  # for errors only: threads may number two calls alike
         self.n_outputs: int | None = None
         self.vector_output = False
 
@@ -49,7 +48,8 @@ class ModelCalls:
         InvalidInputError
             If what f returns does not fit the rows.
         """
-        number = next(self._calls)
+        self._n_calls += 1
+        number = self._n_calls
 
         def where() -> str:
             return f"call {number} of the model ({batch}; {n_rows} rows in all)"

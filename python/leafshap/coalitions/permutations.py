@@ -70,12 +70,18 @@ def fit_permutations(
     np.put_along_axis(by_player, orders[:, :, np.newaxis], steps, axis=1)
     phi: Floats = by_player.mean(axis=0)
     if n == 1:
-        variance = np.broadcast_to((other[0] ** 2).mean(axis=0), phi.shape)
+        variance = np.broadcast_to(_mean_of_players(other[0] ** 2), phi.shape)
     else:
         own = by_player.var(axis=0, ddof=1)
-        variance = ((n - 1) * own + 2 * own.mean(axis=0)) / (n + 1)
+        variance = ((n - 1) * own + 2 * _mean_of_players(own)) / (n + 1)
     errors: Floats = np.sqrt(variance / n)
     return phi, errors
+
+
+def _mean_of_players(values: Floats) -> Floats:
+    """Mean over the first axis, of one game with the same bits as among others."""
+    mean: Floats = np.ascontiguousarray(values.T).mean(axis=1)
+    return mean
 
 
 def _contributions(values: Floats, first: Floats, last: Floats) -> Floats:

@@ -7,6 +7,7 @@ where every coalition is known, and their standard errors know nothing of the ch
 from __future__ import annotations
 
 import re
+import warnings
 from typing import Any, Literal
 
 import numpy as np
@@ -65,17 +66,26 @@ def fit_selected(
     """
     phi = np.zeros((coalitions.shape[1], odd.shape[1]))
     errors = np.full_like(phi, np.nan)
+    n_empty = 0
     for c in range(odd.shape[1]):
         kept = _keep(choice, coalitions, weights, odd[:, c], odd_full[c], even[:, c], even_full[c])
         if len(kept) == 1:
             phi[kept, c], errors[kept, c] = 2 * odd_full[c], 0.0
-        elif len(kept):
+        elif not len(kept):
+            n_empty += 1
+        else:
             members = np.ascontiguousarray(coalitions[:, kept])
             own = np.ascontiguousarray(odd[:, c : c + 1])
             found = _core.fit_regression(
                 members, weights, inclusion, own, odd_full[c : c + 1], n_threads
             )
             phi[kept, c], errors[kept, c] = found[0][:, 0], found[1][:, 0]
+    if n_empty:
+        warnings.warn(
+            f"l1_reg kept no feature for {n_empty} of {odd.shape[1]} rows: their values are 0",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     return phi, errors
 
 
@@ -113,5 +123,10 @@ def _keep(
     if what == "alpha":
         found = Lasso(alpha=number, fit_intercept=True).fit(X, y)
     else:
-        found = LassoLarsIC(criterion=what).fit(X, y)
+        try:
+            found = LassoLarsIC(criterion=what).fit(X, y)
+        except ValueError as error:
+            raise InvalidInputError(
+                f'l1_reg="{what}" needs more coalitions than {2 * len(coalitions)}: {error}'
+            ) from error
     return np.flatnonzero(found.coef_)

@@ -154,4 +154,8 @@ def _output_of(model_output: str, ensemble: TreeEnsemble, model: object) -> Outp
         )
     if ensemble.link == "softmax" and model_output in ("probability", "predict_proba"):
         return Output("softmax")
+    if ensemble.link == "softmax" and model_output == "predict":
+        raise UnsupportedModelError(
+            'model_output="predict" of a multiclass model is a label: explain "probability"'
+        )
     return choose_output(model_output, ensemble, model)
