@@ -67,8 +67,10 @@ class KernelExplainer:
           replacement (Musco and Witter 2025; Chen et al. 2025).
         * "permutation": antithetic permutations, for budgets below some three evaluations per
           feature.
-        * "proxy": SHAP values of boosted trees fitted to the coalitions, and a regression on what
-          they miss (Witter et al. 2025); needs lightgbm or xgboost.
+        * "proxy": boosted trees fitted to the coalitions (after Witter et al. 2025) tell the
+          Gaussian process which three features interact. Less error yet where the budget is above
+          some 16 evaluations per feature; half a second to many seconds a row. Needs lightgbm or
+          xgboost.
         * "auto": permutations for the smallest budgets; a Gaussian process for functions up to
           4,096 evaluations; else a regression.
     seed : int, default 0
