@@ -12,5 +12,6 @@ void bind_game(pybind11::module_& module);
 void bind_pairwise(pybind11::module_& module);
 void bind_plan(pybind11::module_& module);
 void bind_runtime(pybind11::module_& module);
+void bind_synthetic_rows(pybind11::module_& module);
 
 }  // namespace leafshap

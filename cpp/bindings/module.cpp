@@ -35,4 +35,5 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   leafshap::bind_plan(module);
   leafshap::bind_background(module);
   leafshap::bind_runtime(module);
+  leafshap::bind_synthetic_rows(module);
 }

@@ -170,6 +170,19 @@ def fit_process(
     even_full: npt.NDArray[np.float64],
     n_threads: int,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]: ...
+def mix_rows(
+    background: npt.NDArray[Any],  # (m, F), C-contiguous, no objects
+    explained: npt.NDArray[Any],  # (n, F), as the background
+    rows: npt.NDArray[np.int64],  # (r,) of explained
+    coalitions: npt.NDArray[np.bool_],  # (N, M)
+    players: npt.NDArray[np.int64],  # (F,) column of coalitions; M for always background
+    first_cell: int,  # of N * r, coalition by coalition
+    out: npt.NDArray[Any],  # (cells * m, F), as the background
+) -> None: ...
+def weighted_mean(
+    outputs: npt.NDArray[np.floating[Any]],  # (cells, m, K), float32 or float64, any strides
+    weights: npt.NDArray[np.float64],  # (m,), sum 1
+) -> tuple[npt.NDArray[np.float64], bool]: ...  # (cells, K), whether all are finite
 
 __version__: str
 

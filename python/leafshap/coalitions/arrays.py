@@ -1,13 +1,12 @@
 """Masking of numpy arrays.
 
-A synthetic row is `(b & ~S) | (x & S)` on the bits of its values, with S all ones or all zeros for
-each value: whole vectors of words and no branch, so that a batch is made at about the speed at
-which memory takes it. Values of any type and any NaN stay what they are, bit for bit.
+The core writes synthetic rows of any type of fixed size, as bytes: values and any NaN stay what
+they are, bit for bit. Python's objects are left to numpy, which counts their references.
 """
 
 from __future__ import annotations
 
-import itertools
+import math
 import sys
 import threading
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from leafshap import _core
 from leafshap.coalitions.masking import (
     Bools,
     Cells,
@@ -28,12 +28,6 @@ from leafshap.inputs import container_of
 
 Array = npt.NDArray[Any]
 
-# Rows of background are filled several as one: numpy's inner loop has to be long to be fast, and
-# what is repeated short to stay small. 15 columns, 64 explained
-# rows: 10 ns a row for 256 words, 16 for 15.
-_LOOP_WORDS = 256
-_BLOCK_BYTES = 1 << 19  # filled in two passes while it is in the cache
-_ONE_PASS_CELLS = 4  # of one coalition, from which one pass over each is faster than two over all
 _KINDS = "biufcmMSUO"
 
 
@@ -178,68 +172,19 @@ class ArrayMasker:
     def mixed(self, cells: Cells) -> Array:
         """Make the synthetic rows of some cells."""
         background = self._background[cells.start : cells.stop]
-        shape = (len(cells), *background.shape)
+        m, n_columns = background.shape
         if background.dtype.kind == "O":
-            out = np.empty(shape, dtype=object)
+            out = np.empty((len(cells), m, n_columns), dtype=object)
             out[:] = background
             held = cells.holds()[cells.coalition, np.newaxis]
             np.copyto(out, self._explained[cells.rows, np.newaxis], where=held)
-            return out.reshape(-1, shape[-1])
-        out = self._buffer.empty(shape, background.dtype)
-        if out.size:
-            word = _word_of(background.dtype)
-            held = np.repeat(cells.holds(), background.dtype.itemsize // word.itemsize, axis=1)
-            select(
-                background.view(word),
-                self._explained.view(word),
-                np.where(held, ~word.type(0), word.type(0)),
-                cells,
-                out.view(word),
-            )
-        return out.reshape(-1, shape[-1])
-
-
-def _word_of(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Find the widest unsigned integer of which values of a type consist."""
-    size = next(size for size in (8, 4, 2, 1) if dtype.itemsize % size == 0)
-    return np.dtype(f"u{size}")
-
-
-def select(background: Array, explained: Array, masks: Array, cells: Cells, out: Array) -> None:
-    """Fill words (cells, rows, W) with x where the cell's mask is all ones, else with b.
-
-    Parameters
-    ----------
-    background, explained : ndarray of unsigned integers, shape (rows, W), (n, W)
-    masks : ndarray of unsigned integers, shape (coalitions, W)
-        0 or all ones.
-    cells : Cells
-    out : ndarray of unsigned integers, shape (cells, rows, W)
-    """
-    n_cells, n_background, words = out.shape
-    most = max(1, min(n_background, _LOOP_WORDS // words))
-    # rows that are filled as one; if possible such that none remain
-    fold = next((k for k in range(most, most // 2, -1) if n_background % k == 0), most)
-    end = n_background // fold * fold
-    outside, inside = ~masks, explained[cells.rows] & masks[cells.coalition]
-    for start, stop, repeat in ((0, end, fold), (end, n_background, n_background - end)):
-        if start == stop:
-            continue
-        folded = background[start:stop].reshape(-1, repeat * words)
-        keep = np.tile(outside, (1, repeat))
-        take = np.tile(inside, (1, repeat))[:, np.newaxis]
-        target = out[:, start:stop].reshape(n_cells, -1, repeat * words)
-        if n_cells >= _ONE_PASS_CELLS * len(masks):  # what remains of the background once for all
-            ends = np.searchsorted(cells.coalition, np.arange(len(masks) + 1))
-            for c, (first, last) in enumerate(itertools.pairwise(ends.tolist())):
-                np.bitwise_or(folded & keep[c], take[first:last], out=target[first:last])
-            continue
-        size = max(1, _BLOCK_BYTES // ((stop - start) * words * out.itemsize))
-        for first in range(0, n_cells, size):
-            block = target[first : first + size]
-            kept = keep[cells.coalition[first : first + size], np.newaxis]
-            np.bitwise_and(folded, kept, out=block)
-            np.bitwise_or(block, take[first : first + size], out=block)
+            return out.reshape(-1, n_columns)
+        out = self._buffer.empty((len(cells) * m, n_columns), background.dtype)
+        _core.mix_rows(
+            background, self._explained, cells.of_rows, cells.coalitions, cells.player, cells.first,
+            out,
+        )  # fmt: skip
+        return out
 
 
 class Buffer:
@@ -253,7 +198,7 @@ class Buffer:
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         """Uninitialised array, C-contiguous; nobody else has a reference to its memory."""
-        size = int(np.prod(shape)) * dtype.itemsize
+        size = math.prod(shape) * dtype.itemsize
         memory: Array | None = getattr(self._local, "memory", None)
         if memory is None or len(memory) < size or _references(memory) != self._local.references:
             memory = np.empty(size, dtype=np.uint8)

@@ -1,17 +1,12 @@
-"""Cutting the evaluation of coalitions into calls of the function, and their means."""
+"""Cutting the evaluation of coalitions into calls of the function."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from leafshap.errors import InvalidInputError
 from leafshap.integers import whole_number
-
-Floats = npt.NDArray[np.float64]
 
 MEMORY_LIMIT = 256 << 20
 # An MLP of scikit-learn with 100 hidden units and 15 columns on one thread takes 254 ns a row for
@@ -65,18 +60,3 @@ def spans_of_cells(
     spans = even_spans(n_background, most_rows)
     for cell in range(n_cells):
         yield cell, cell + 1, spans
-
-
-def weighted_mean(outputs: Floats, weights: Floats) -> Floats:
-    """sum_b w_b y_b for weights with sum 1. Shapes (cells, m, K), (m,) -> (cells, K).
-
-    As y_0 + sum_b w_b (y_b - y_0), which is exact where the outputs are all the same. A cell's sum
-    does not depend on the other cells.
-    """
-    first = outputs[:, :1]
-    spread = outputs - first
-    spread *= weights[:, np.newaxis]
-    # sums along contiguous memory, for one output as for many
-    by_output = np.ascontiguousarray(spread.transpose(0, 2, 1))
-    mean: Floats = first[:, 0] + by_output.sum(axis=2)
-    return mean

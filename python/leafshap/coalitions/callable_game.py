@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from leafshap.coalitions.batches import Limits, even_spans, spans_of_cells, weighted_mean
+from leafshap import _core
+from leafshap.coalitions.batches import Limits, even_spans, spans_of_cells
 from leafshap.coalitions.containers import read_rows
 from leafshap.coalitions.groups import Groups, read_groups
 from leafshap.coalitions.masking import Bools, Cells, Integers, Masker
-from leafshap.coalitions.model_calls import ModelCalls, check_finite
+from leafshap.coalitions.model_calls import ModelCalls, Outputs, check_finite
 from leafshap.coalitions.progress import Tick
 from leafshap.errors import InvalidInputError
 
@@ -106,13 +108,17 @@ class CallableBackground:
             if self._null is None:
                 outputs = []
                 for start, stop in even_spans(len(self), limits.rows_of(self.rows.row_bytes)):
-                    said = f"background rows {self.numbers[start]} to {self.numbers[stop - 1]}"
                     rows = self.rows.copy(start, stop)
-                    outputs.append(self.calls(rows, stop - start, said).copy())
+                    described = partial(self.describe, start, stop)
+                    outputs.append(self.calls(rows, stop - start, described).copy())
                 values = np.concatenate(outputs)
                 check_finite(values, lambda b: f"background row {self.numbers[b]}")
-                self._null = weighted_mean(values[np.newaxis], self.weights)[0]
+                self._null = _core.weighted_mean(values[np.newaxis], self.weights)[0][0]
             return self._null.copy()
+
+    def describe(self, start: int, stop: int) -> str:
+        """Say which background rows of the user's data these are, for errors."""
+        return f"background rows {self.numbers[start]} to {self.numbers[stop - 1]}"
 
     def game(
         self,
@@ -190,7 +196,7 @@ class CallableGame:
                     full[start:stop] = self._background.calls(
                         self._masker.explained(start, stop),
                         stop - start,
-                        f"rows {start} to {stop - 1} of X",
+                        partial("rows {} to {} of X".format, start, stop - 1),
                     )
                 check_finite(full, lambda row: f"row {row} of X")
                 self._full = full
@@ -218,48 +224,49 @@ class CallableGame:
         ndarray of float64, shape (N, r, K)
         """
         rows = np.asarray(rows, dtype=np.int64)
-        coalitions = np.asarray(coalitions, dtype=np.bool_)
+        coalitions = np.ascontiguousarray(coalitions, dtype=np.bool_)
         listed = np.full(self.n_players, len(players), dtype=np.int64)
         listed[players] = np.arange(len(players))
         player = listed[self._background.players.of_column]
         out = np.empty((len(coalitions) * len(rows), self.n_outputs))
         most = self._limits.rows_of(self._masker.row_bytes)
         for first, end, spans in spans_of_cells(len(out), len(self._background), most):
-            coalition, at = np.divmod(np.arange(first, end), max(1, len(rows)))
-            low = int(coalition[0])
-            members = coalitions[low : int(coalition[-1]) + 1]
-            batch = [Cells(rows[at], coalition - low, members, player, *span) for span in spans]
-            out[first:end] = self._means(batch, low)
+            out[first:end] = self._means(
+                [Cells(rows, coalitions, player, first, end, *span) for span in spans]
+            )
         return out.reshape(len(coalitions), len(rows), out.shape[1])
 
-    def _means(self, batch: list[Cells], first_coalition: int) -> Floats:
+    def _means(self, batch: list[Cells]) -> Floats:
         """Values of some cells, from calls for one part of the background after the other."""
         background, outputs = self._background, []
         for cells in batch:
-            said = (
-                f"rows {cells.rows.min()} to {cells.rows.max()} of X, coalitions "
-                f"{first_coalition} to {first_coalition + len(cells.members) - 1}, background rows "
-                f"{background.numbers[cells.start]} to {background.numbers[cells.stop - 1]}"
-            )
             n_rows = len(cells) * cells.n_background
-            found = background.calls(self._masker.mixed(cells), n_rows, said)
+            described = partial(self._describe, cells)
+            found = background.calls(self._masker.mixed(cells), n_rows, described)
             if len(batch) > 1:  # the function may write its next outputs to the same memory
                 found = found.copy()
             outputs.append(found.reshape(len(cells), cells.n_background, -1))
             if self._tick is not None:
                 self._tick(n_rows)
         joined = outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=1)
-        means = weighted_mean(joined, background.weights)
-        if not np.isfinite(means).all():
-            self._explain_not_finite(joined, batch[0], first_coalition)
+        means, finite = _core.weighted_mean(joined, background.weights)
+        if not finite:
+            self._explain_not_finite(joined, batch[0])
         return means
 
-    def _explain_not_finite(self, outputs: Floats, cells: Cells, first_coalition: int) -> None:
+    def _describe(self, cells: Cells) -> str:
+        return (
+            f"rows {cells.rows.min()} to {cells.rows.max()} of X, coalitions "
+            f"{cells.first_coalition} to {cells.first_coalition + len(cells.members) - 1}, "
+            + self._background.describe(cells.start, cells.stop)
+        )
+
+    def _explain_not_finite(self, outputs: Outputs, cells: Cells) -> None:
         n_background = outputs.shape[1]
 
         def said(row: int) -> str:
             cell, b = divmod(row, n_background)
-            coalition = first_coalition + int(cells.coalition[cell])
+            coalition = cells.first_coalition + int(cells.coalition[cell])
             return (
                 f"row {cells.rows[cell]} of X in coalition {coalition} with background row "
                 f"{self._background.numbers[b]}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,29 +28,52 @@ _ALL_NANS = object()
 class Cells:
     """Cells of one batch, in the order of their coalitions.
 
+    All cells are N coalitions of r rows each; a batch has a span of them.
+
     Attributes
     ----------
-    rows : ndarray of int64, shape (cells,)
-        Explained row of each cell.
-    coalition : ndarray of int64, shape (cells,)
-        Coalition of each cell, not decreasing: a row of `members`.
-    members : ndarray of bool, shape (coalitions, M)
+    of_rows : ndarray of int64, shape (r,)
+        Explained rows.
+    coalitions : ndarray of bool, shape (N, M)
         Whether a player is in the coalition.
     player : ndarray of int64, shape (F,)
-        Player of each column: a column of `members`, or M for columns that are always background.
+        Player of each column: a column of `coalitions`, or M for always background.
+    first, end : int
+        Which cells.
     start, stop : int
         Which background rows.
     """
 
-    rows: Integers
-    coalition: Integers
-    members: Bools
+    of_rows: Integers
+    coalitions: Bools
     player: Integers
+    first: int
+    end: int
     start: int
     stop: int
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return self.end - self.first
+
+    @property
+    def first_coalition(self) -> int:
+        """Coalition of the first cell: a row of `coalitions`."""
+        return self.first // len(self.of_rows)
+
+    @cached_property
+    def rows(self) -> Integers:
+        """Explained row of each cell, shape (cells,)."""
+        return self.of_rows[np.arange(self.first, self.end) % len(self.of_rows)]
+
+    @cached_property
+    def coalition(self) -> Integers:
+        """Coalition of each cell, shape (cells,), not decreasing: a row of `members`."""
+        return np.arange(self.first, self.end) // len(self.of_rows) - self.first_coalition
+
+    @property
+    def members(self) -> Bools:
+        """Whether a player is in a coalition of the batch, shape (coalitions, M)."""
+        return self.coalitions[self.first_coalition : (self.end - 1) // len(self.of_rows) + 1]
 
     @property
     def n_background(self) -> int:
@@ -58,8 +82,9 @@ class Cells:
 
     def holds(self, columns: Integers | slice = slice(None)) -> Bools:
         """Whether each coalition holds each of some columns, shape (coalitions, columns)."""
-        absent = np.zeros((len(self.members), 1), dtype=np.bool_)
-        held: Bools = np.hstack([self.members, absent])[:, self.player[columns]]
+        members = self.members
+        absent = np.zeros((len(members), 1), dtype=np.bool_)
+        held: Bools = np.hstack([members, absent])[:, self.player[columns]]
         return held
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from leafshap.errors import InvalidInputError, ModelCallError
 
-Floats = npt.NDArray[np.float64]
+Outputs = npt.NDArray[np.floating[Any]]  # float32 or float64
 
 
 class ModelCalls:
@@ -36,10 +36,10 @@ class ModelCalls:
         self.n_outputs: int | None = None
         self.vector_output = False
 
-    def __call__(self, rows: Any, n_rows: int, batch: str) -> Floats:
+    def __call__(self, rows: Any, n_rows: int, describe: Callable[[], str]) -> Outputs:
         """Evaluate f, shape (n_rows, K); values may be NaN or infinite (see `check_finite`).
 
-        `batch` says what the rows are, for errors.
+        `describe()` says what the rows are, for errors.
 
         Raises
         ------
@@ -52,7 +52,7 @@ class ModelCalls:
         number = self._n_calls
 
         def where() -> str:
-            return f"call {number} of the model ({batch}; {n_rows} rows in all)"
+            return f"call {number} of the model ({describe()}; {n_rows} rows in all)"
 
         try:
             result = self._f(rows)
@@ -82,8 +82,8 @@ class ModelCalls:
         return outputs
 
 
-def _as_numbers(result: Any, where: Callable[[], str]) -> Floats:
-    """Read what the function returned as float64; it may be a view of the function's memory."""
+def _as_numbers(result: Any, where: Callable[[], str]) -> Outputs:
+    """Read what the function returned; it may be a view of the function's memory."""
     if result is None:
         raise InvalidInputError(f"{where()} returned None")
     for method in ("detach", "cpu"):  # a tensor of PyTorch
@@ -93,6 +93,8 @@ def _as_numbers(result: Any, where: Callable[[], str]) -> Floats:
         array = np.asarray(result)
     except (TypeError, ValueError, RuntimeError) as error:
         raise InvalidInputError(f"{where()} returned no array: {error}") from error
+    if array.dtype in (np.float64, np.float32):
+        return array
     if array.dtype.kind in "biuf":
         return array.astype(np.float64, copy=False)
     if array.dtype.kind == "O" and not any(isinstance(v, (str, bytes)) for v in array.flat):
@@ -108,7 +110,7 @@ def _as_numbers(result: Any, where: Callable[[], str]) -> Floats:
     )
 
 
-def check_finite(outputs: Floats, describe: Callable[[int], str]) -> None:
+def check_finite(outputs: Outputs, describe: Callable[[int], str]) -> None:
     """Refuse NaN and infinite outputs, shape (rows, K).
 
     Raises
