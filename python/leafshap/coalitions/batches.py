@@ -9,10 +9,10 @@ from leafshap.errors import InvalidInputError
 from leafshap.integers import whole_number
 
 MEMORY_LIMIT = 256 << 20
-# An MLP of scikit-learn with 100 hidden units and 15 columns on one thread takes 254 ns a row for
-# 8,192 rows, 363 for 16,384 and 691 for 262,144: what it computes no longer fits the cache.
-# What is slow for each call, as a remote model, wants more.
-BATCH_ROWS = 1 << 14
+# An MLP of scikit-learn with 100 hidden units and 15 columns on one thread takes 200 ns a row for
+# 4,096 rows, 200 for 8,192, 250 to 330 for 16,384 and 390 for 32,768: what it computes no longer
+# fits the cache. What is slow for each call, as a remote model, wants more.
+BATCH_ROWS = 1 << 13
 
 
 @dataclass(frozen=True)

@@ -138,7 +138,7 @@ class CallableBackground:
         memory_limit : int, optional
             Most bytes of the rows that f is given in one call, 256 MB by default.
         batch_rows : int, optional
-            Most rows of one call, 16,384 by default.
+            Most rows of one call, 8,192 by default.
         tick : callable, optional
             Told, after each call of f by `CallableGame.values`, how many rows f was given.
 

@@ -78,7 +78,7 @@ class KernelExplainer:
     memory_limit : int, optional
         Most bytes of the rows that the function is given in one call, 256 MB by default.
     batch_rows : int, optional
-        Most rows of one call, 16,384 by default; more for functions that are slow for every call,
+        Most rows of one call, 8,192 by default; more for functions that are slow for every call,
         as those of remote models.
     n_jobs : int, default -1
         Threads of the core; -1 uses all the cores this process may use.
