@@ -125,7 +125,7 @@ void Cholesky::forward(Matrix& b, bool lower) const {
   }
 }
 
-// (L^-1)' L^-1, where row i of the transpose is 0 up to column i.
+// (L^-1)' L^-1, where row i of the transpose is 0 up to column i; the upper half is mirrored.
 Matrix Cholesky::inverse() const {
   const std::size_t n = l_.n_rows();
   Matrix x(n, n), out(n, n);
@@ -133,8 +133,12 @@ Matrix Cholesky::inverse() const {
   forward(x, true);
   const Matrix t = transposed(x);
   for (std::size_t i = 0; i < n; i += kBlock) {
+    const std::size_t height = std::min(kBlock, n - i);
     kernels().add_product({t.row(i) + i, t.stride(), x.row(i), x.stride(), out.row(i), out.stride(),
-                           std::min(kBlock, n - i), out.stride(), n - i, false});
+                           height, padded(i + height), n - i, false});
+  }
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t j = 0; j < i; ++j) out.row(j)[i] = out.row(i)[j];
   }
   return out;
 }
