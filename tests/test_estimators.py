@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from leafshap import Explanation, InvalidInputError, KernelExplainer, _core
+from leafshap.coalitions.estimators import EstimatorChoice
 from oracle_coalitions import Floats, RandomGame, parts_of, weighted_least_squares
 
 SAMPLED = ["regression", "gaussian_process", "permutation"]
@@ -271,3 +272,14 @@ def test_what_does_not_fit_is_refused(message: str) -> None:
             _core.fit_regression(
                 bad["coalitions"], weights, weights, bad["odd"], bad["odd_full"], bad["n_threads"]
             )
+
+
+@pytest.mark.parametrize("n_players", [2100, 3000])
+@pytest.mark.parametrize("per_player", [3, 5.5, 8])
+def test_many_players_find_an_estimator(n_players: int, per_player: float) -> None:
+    """Budgets too large for a process and too small for a regression are for permutations."""
+    choice = EstimatorChoice("auto", False, 0)
+    n = int(per_player * n_players)
+    estimator = choice.estimator(n_players, n)
+    estimator.extend(n)
+    assert 0 < 2 * len(estimator.coalitions) <= n

@@ -163,7 +163,7 @@ def test_wrong_nsamples(nsamples: Any) -> None:
 
 
 def test_too_many_evaluations_for_a_process() -> None:
-    with pytest.raises(InvalidInputError, match="at most 16384 coalitions"):
+    with pytest.raises(InvalidInputError, match="at most 8192 coalitions"):
         KernelExplainer(GAME, ZEROS, estimator="gaussian_process")(np.ones(16), nsamples=20_000)
 
 
@@ -301,9 +301,25 @@ def test_interruption_with_tolerance_keeps_earlier_rounds() -> None:
     """Rows that have estimates of a round before keep them."""
     X, background = data(n=3)
     explainer = KernelExplainer(Interrupted(2 + 2), background, estimator="regression")
-    with pytest.warns(RuntimeWarning, match="interrupted: 3 of 3 rows are done"):
+    with (
+        pytest.warns(RuntimeWarning, match="3 of 3 rows have larger standard errors than tol"),
+        pytest.warns(RuntimeWarning, match="interrupted: 3 of 3 rows are done"),
+    ):
         found = explainer(X, tol=1e-9, partial=True)
     assert np.isfinite(found.values).all()
+
+
+@pytest.mark.parametrize("partial", [False, True])
+def test_interruption_of_the_prediction_of_the_rows(partial: bool) -> None:
+    X, background = data(n=3)
+    explainer = KernelExplainer(Interrupted(2), background)
+    if not partial:
+        with pytest.raises(KeyboardInterrupt):
+            explainer(X)
+        return
+    with pytest.warns(RuntimeWarning, match="interrupted: 0 of 3 rows are done"):
+        found = explainer(X, partial=True)
+    assert np.isnan(found.values).all()
 
 
 # ---------------------------------------------------------------- errors of the function

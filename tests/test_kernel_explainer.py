@@ -290,7 +290,29 @@ def test_frame_through_a_pipeline() -> None:
     assert_close(found.values, expected, "float64")
     assert found.feature_names == ["house", "city", "kind", "new"]
     assert set(dtypes) == {tuple(train.dtypes)}
-    assert found.data is X
+    assert found.data.shape == (len(X), 4)  # a column for each player
+    assert found.data[:, 1].tolist() == X["city"].tolist()
+
+
+def test_categories_in_another_order() -> None:
+    """pandas calls such dtypes equal; a function of codes must not see those of X."""
+    pd = pytest.importorskip("pandas")
+    background = pd.DataFrame(
+        {"c": pd.Categorical(list("abca"), categories=list("abcd")), "n": [1.0, 2.0, 3.0, 4.0]}
+    )
+
+    def f(rows: Any) -> Any:
+        return 10.0 * rows["c"].cat.codes.to_numpy() + rows["n"].to_numpy()
+
+    explainer = KernelExplainer(f, background)
+    first, second = (
+        explainer.shap_values(
+            pd.DataFrame({"c": pd.Categorical(list("db"), categories=list(c)), "n": [9.0, 8.0]})
+        )
+        for c in ("abcd", "dcba")
+    )
+    np.testing.assert_allclose(first, [[22.5, 6.5], [2.5, 5.5]], rtol=1e-12)
+    np.testing.assert_array_equal(second, first)
 
 
 def test_series_is_one_row() -> None:

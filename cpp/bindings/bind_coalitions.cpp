@@ -1,5 +1,10 @@
-#include <optional>
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "bindings/bind.hpp"
 #include "bindings/numpy.hpp"
@@ -12,7 +17,9 @@ namespace {
 
 // A C-contiguous float64 array of this shape, all finite.
 const double* numbers(const py::array& values, const char* name, std::vector<Index> shape) {
+  constexpr int kAligned = py::detail::npy_api::NPY_ARRAY_ALIGNED_;
   if (!py::isinstance<py::array_t<double>>(values) || !(values.flags() & py::array::c_style) ||
+      !(values.flags() & kAligned) ||
       !std::equal(shape.begin(), shape.end(), values.shape(), values.shape() + values.ndim())) {
     throw InvalidInput(std::string(name) + " must be a C-contiguous float64 array that fits");
   }
@@ -94,11 +101,14 @@ py::array_t<double> array_of(const std::vector<double>& values) {
 void bind_coalitions(py::module_& module) {
   py::class_<CoalitionDesign>(module, "CoalitionDesign")
       .def(py::init([](Index n_players, std::uint64_t seed) {
-             if (n_players < 2) throw InvalidInput("a design needs at least 2 players");
+             if (n_players < 2 || n_players > std::numeric_limits<std::int32_t>::max()) {
+               throw InvalidInput("a design needs at least 2 players, and less than 2^31");
+             }
              return CoalitionDesign(n_players, seed);
            }),
            py::arg("n_players"), py::arg("seed"))
-      .def("extend", &CoalitionDesign::extend, py::arg("n_pairs"))
+      .def("extend", &CoalitionDesign::extend, py::arg("n_pairs"),
+           py::call_guard<py::gil_scoped_release>())
       .def_property_readonly("complete", &CoalitionDesign::complete)
       .def_property_readonly("n_pairs", &CoalitionDesign::n_pairs)
       .def_property_readonly("coalitions", &coalitions)

@@ -21,12 +21,14 @@ namespace {
 constexpr double kNugget = 1e-6, kRounding = 1e-10;
 // Variance of the even part's constant: as good as unknown.
 constexpr double kConstantVariance = 1e3;
-// Relevances are learned from so many pairs at most; more cost time and tell little more.
+// Relevances are learned from at most clamp(2 M, these) pairs; more cost time and tell little more.
 constexpr std::size_t kLeastPairs = 256, kMostPairs = 512;
 constexpr int kIterations = 12;
 // Logarithms of relevances start here, are drawn towards their mean, and that towards the start.
 constexpr double kStart = -2.3, kSpread = 0.1, kDrift = 0.01, kLongestStep = 1.5;
-constexpr int kMostPoints = 32;
+// Points of the integrals: exact for M players with M / 2, but what is integrated is much like
+// exp(D x), for which 10 + 3 sqrt(D) leave less than 1e-9 (M to 3,000, a_j from 0.1 to 3).
+constexpr double kPoints = 10, kPointsPerRoot = 3;
 // Variances are drawn towards their mean over the players by this share: a player that was learned
 // not to matter would else have next to none, which a small sample cannot know.
 constexpr double kSharedVariance = 0.2;
@@ -80,9 +82,10 @@ void add_nugget(Matrix& k, double own) {
 // exp(-D) sinh(dot), the even part has cosh.
 class Evidence {
  public:
-  explicit Evidence(const Observations& game) : game_(game) {}
+  Evidence(const Observations& game, const Stop& stop) : game_(game), stop_(stop) {}
 
   double operator()(const std::vector<double>& logarithms, std::vector<double>& gradient) const {
+    if (stop_()) return std::numeric_limits<double>::infinity();
     const std::size_t n = game_.n(), m = game_.n_players();
     const Relevance relevance = relevance_of(logarithms);
     const double total = relevance.sum();
@@ -168,9 +171,10 @@ class Evidence {
   }
 
   const Observations& game_;
+  const Stop& stop_;
 };
 
-// The Shapley values' covariance with each other's diagonal and with the observations.
+// The Shapley values' covariance with the observations, and their own variances.
 //
 //   cov(phi_i, g(s)) = c int_{-1}^{1} lambda_i s_i prod_{j != i} (1 + lambda_j s_j x) dx
 //   var(phi_i)       = c int int lambda_i prod_{j != i} (1 + lambda_j x y) dx dy
@@ -239,11 +243,16 @@ class ShapleyCovariance {
   double log_scale_ = 0;
 };
 
+int points_for(std::size_t n_players, double sum_of_relevances) {
+  const auto exact = static_cast<double>((n_players + 1) / 2);
+  return static_cast<int>(std::min(exact, kPoints + kPointsPerRoot * std::sqrt(sum_of_relevances)));
+}
+
 class ProcessWorker {
  public:
-  ProcessWorker(const CoalitionData& data, const double* even, const double* even_full,
-                const Quadrature& rule, double* phi, double* errors)
-      : data_(data), even_(even), even_full_(even_full), rule_(rule), phi_(phi), errors_(errors) {}
+  ProcessWorker(const CoalitionData& data, const double* even, const double* even_full, double* phi,
+                double* errors)
+      : data_(data), even_(even), even_full_(even_full), phi_(phi), errors_(errors) {}
 
   void operator()(Index game, const Stop& stop) {
     game_ = game;
@@ -251,7 +260,7 @@ class ProcessWorker {
     for (std::size_t i = 0; i < m; ++i) value(phi_, i) = value(errors_, i) = 0;
     const Observations all = observe(data_.n_pairs);
     if (std::all_of(all.odd.begin(), all.odd.end(), [](double y) { return y == 0; })) return;
-    const Relevance relevance = learn();
+    const Relevance relevance = learn(stop);
     if (stop()) return;
     infer(all, relevance);
   }
@@ -261,7 +270,7 @@ class ProcessWorker {
     return array[static_cast<Index>(player) * data_.n_games + game_];
   }
 
-  // n pairs, evenly spaced in the design, which has sizes one after the other. Values in units of
+  // n pairs, evenly spaced in the design. Values in units of
   // the largest odd one, the even ones without their mean.
   Observations observe(Index n) const {
     const auto m = static_cast<std::size_t>(data_.n_players);
@@ -284,19 +293,19 @@ class ProcessWorker {
                         static_cast<double>(out.even.size());
     double largest = 0;
     for (const double y : out.odd) largest = std::max(largest, std::fabs(y));
-    const double scale = largest > 0 ? 1 / largest : 1;
-    for (double& y : out.odd) y *= scale;
-    for (double& y : out.even) y = (y - mean) * scale;
+    const double unit = largest > 0 ? largest : 1;
+    for (double& y : out.odd) y /= unit;
+    for (double& y : out.even) y = (y - mean) / unit;
     return out;
   }
 
-  Relevance learn() const {
+  Relevance learn(const Stop& stop) const {
     const auto m = static_cast<std::size_t>(data_.n_players);
     const std::size_t most = std::clamp(2 * m, kLeastPairs, kMostPairs);
     const Observations some = observe(std::min(data_.n_pairs, static_cast<Index>(most)));
     std::vector<double> start(m + 1, kStart);
     start[m] = 0;
-    return relevance_of(minimize(Evidence(some), start, kIterations, kLongestStep));
+    return relevance_of(minimize(Evidence(some, stop), start, kIterations, kLongestStep));
   }
 
   // With K = L L': phi = (L^-1 C)' (L^-1 y), and the variance left is var(phi) - |L^-1 C|^2, times
@@ -315,7 +324,8 @@ class ProcessWorker {
     add_nugget(k, 0.5 * (1 - std::exp(-2 * total)));
     const Cholesky factor(std::move(k));
     if (!factor.ok()) throw InvalidInput("a game's covariance is not positive definite");
-    const ShapleyCovariance covariance(relevance, rule_);
+    const Quadrature rule = gauss_legendre(points_for(m, total));
+    const ShapleyCovariance covariance(relevance, rule);
     Matrix solved(n, m + 1);
     covariance.with(all.signs, solved);
     for (std::size_t i = 0; i < n; ++i) solved.row(i)[m] = all.odd[i];
@@ -354,7 +364,6 @@ class ProcessWorker {
 
   const CoalitionData& data_;
   const double *even_, *even_full_;
-  const Quadrature& rule_;
   double *phi_, *errors_;
   Index game_ = 0;
 };
@@ -363,11 +372,8 @@ class ProcessWorker {
 
 void fit_process(const CoalitionData& data, const double* even, const double* even_full,
                  double* phi, double* standard_errors, int n_threads, Cancellation& cancellation) {
-  const int n_points =
-      static_cast<int>(std::min<Index>(ceil_divide(data.n_players, 2), kMostPoints));
-  const Quadrature rule = gauss_legendre(n_points);
   parallel_blocks(data.n_games, n_threads, cancellation,
-                  [&] { return ProcessWorker(data, even, even_full, rule, phi, standard_errors); });
+                  [&] { return ProcessWorker(data, even, even_full, phi, standard_errors); });
 }
 
 }  // namespace leafshap

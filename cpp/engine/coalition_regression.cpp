@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -21,9 +22,14 @@ struct Operator {
 };
 
 // With S the signs (P, M), W the weights and A = S' W S, unconstrained betas are A^-1 S' W g. The
-// constraint 1' beta = g(N) moves them by A^-1 1 (g(N) - 1' beta) / (1' A^-1 1). phi = 2 beta. A multiple of 1 1'
-// added to A changes nothing under the constraint, and makes A regular where the fit is determined.
-Operator make_operator(const CoalitionData& data, std::span<const double> weights) {
+// constraint 1' beta = g(N) moves them by A^-1 1 (g(N) - 1' beta) / (1' A^-1 1). phi = 2 beta. A
+// multiple of 1 1' added to A changes nothing under the constraint, and makes A regular where the
+// fit is determined.
+Operator make_operator(const CoalitionData& data, std::span<const double> weights,
+                       Cancellation& cancellation) {
+  const auto pause = [&] {
+    if (cancellation.requested()) throw Cancelled();
+  };
   const auto m = static_cast<std::size_t>(data.n_players);
   const auto p = static_cast<std::size_t>(data.n_pairs);
   Matrix signs(p, m), weighted(m, p);
@@ -34,7 +40,7 @@ Operator make_operator(const CoalitionData& data, std::span<const double> weight
       weighted.row(i)[a] = weights[a] * sign;
     }
   }
-  Matrix gram = product(weighted, signs);
+  Matrix gram = product(weighted, signs, pause);
   const double shift = gram.row(0)[0] / static_cast<double>(m);
   std::vector<double> diagonal(m);
   for (std::size_t i = 0; i < m; ++i) {
@@ -52,7 +58,7 @@ Operator make_operator(const CoalitionData& data, std::span<const double> weight
     // the variance inflation factor: 1 if players' signs are not correlated
     if (!(diagonal[i] * inverse.row(i)[i] < kMostInflation)) throw undetermined();
   }
-  Operator out{product(inverse, weighted), std::vector<double>(m), std::vector<double>(p)};
+  Operator out{product(inverse, weighted, pause), std::vector<double>(m), std::vector<double>(p)};
   double total = 0;
   for (std::size_t i = 0; i < m; ++i) {
     for (std::size_t j = 0; j < m; ++j) out.constants[i] += inverse.row(i)[j];
@@ -106,8 +112,15 @@ class RegressionWorker {
     }
   }
 
-  // sum_p row_p^2 (1 - inclusion_p) (residual_p / (1 - leverage_p))^2
+  // sum_p row_p^2 (1 - inclusion_p) (residual_p / (1 - leverage_p))^2, residuals in units of the
+  // game's largest value, whose square may be beyond the range of a double
   void estimate_errors() {
+    double unit[kGamesPerBlock] = {};
+    for (Index a = 0; a < data_.n_pairs; ++a) {
+      const double* g = data_.odd + a * data_.n_games + first_;
+      for (Index c = 0; c < n_; ++c) unit[c] = std::max(unit[c], std::fabs(g[c]));
+    }
+    for (Index c = 0; c < n_; ++c) unit[c] = unit[c] > 0 ? unit[c] : 1;
     for (Index i = 0; i < data_.n_players; ++i) {
       std::fill_n(errors_ + i * data_.n_games + first_, n_, 0.0);
     }
@@ -121,7 +134,10 @@ class RegressionWorker {
         const double* phi = phi_ + i * data_.n_games + first_;
         for (Index c = 0; c < n_; ++c) square[c] -= half * phi[c];
       }
-      for (Index c = 0; c < n_; ++c) square[c] *= square[c] * share;
+      for (Index c = 0; c < n_; ++c) {
+        square[c] /= unit[c];
+        square[c] *= square[c] * share;
+      }
       for (Index i = 0; i < data_.n_players; ++i) {
         const double row = op_.rows.row(static_cast<std::size_t>(i))[a];
         double* errors = errors_ + i * data_.n_games + first_;
@@ -130,7 +146,7 @@ class RegressionWorker {
     }
     for (Index i = 0; i < data_.n_players; ++i) {
       double* errors = errors_ + i * data_.n_games + first_;
-      for (Index c = 0; c < n_; ++c) errors[c] = std::sqrt(errors[c]);
+      for (Index c = 0; c < n_; ++c) errors[c] = unit[c] * std::sqrt(errors[c]);
     }
   }
 
@@ -146,11 +162,14 @@ class RegressionWorker {
 void fit_regression(const CoalitionData& data, std::span<const double> weights,
                     std::span<const double> inclusion, double* phi, double* standard_errors,
                     int n_threads, Cancellation& cancellation) {
-  const Operator op = make_operator(data, weights);
+  const Operator op = make_operator(data, weights, cancellation);
+  // as many pairs as free values leave no residual to estimate from
+  const bool estimable = data.n_pairs >= data.n_players;
   std::vector<double> share(inclusion.size());
   for (std::size_t a = 0; a < share.size(); ++a) {
     const double left = std::max(1 - op.leverage[a], 1e-3);
     share[a] = std::max(1 - inclusion[a], 0.0) / (left * left);
+    if (!estimable && share[a] > 0) share[a] = std::numeric_limits<double>::quiet_NaN();
   }
   parallel_blocks(ceil_divide(data.n_games, kGamesPerBlock), n_threads, cancellation,
                   [&] { return RegressionWorker(data, op, share, phi, standard_errors); });

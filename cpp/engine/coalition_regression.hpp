@@ -25,7 +25,8 @@ struct CoalitionData {
 
 // phi and its standard errors, both (M, C). Errors are those of the sampling: sandwich estimates
 // with the residuals of pairs that were certain to be drawn left out, and those of others divided
-// by one minus their leverage (HC3). Throws InvalidInput if the pairs do not determine the fit.
+// by one minus their leverage (HC3); NaN if there are fewer pairs than players. Throws InvalidInput
+// if the pairs do not determine the fit.
 void fit_regression(const CoalitionData& data, std::span<const double> weights,
                     std::span<const double> inclusion, double* phi, double* standard_errors,
                     int n_threads, Cancellation& cancellation);

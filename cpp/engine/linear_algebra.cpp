@@ -32,10 +32,14 @@ Matrix transposed(const Matrix& a) {
   return out;
 }
 
-Matrix product(const Matrix& a, const Matrix& b) {
+Matrix product(const Matrix& a, const Matrix& b, const std::function<void()>& pause) {
+  constexpr std::size_t kRows = 64;
   Matrix c(a.n_rows(), b.n_columns());
-  kernels().add_product({a.row(0), a.stride(), b.row(0), b.stride(), c.row(0), c.stride(),
-                         a.n_rows(), c.stride(), a.n_columns(), false});
+  for (std::size_t i = 0; i < a.n_rows(); i += kRows) {
+    if (pause) pause();
+    kernels().add_product({a.row(i), a.stride(), b.row(0), b.stride(), c.row(i), c.stride(),
+                           std::min(kRows, a.n_rows() - i), c.stride(), a.n_columns(), false});
+  }
   return c;
 }
 

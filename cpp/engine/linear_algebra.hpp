@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <vector>
 
 #include "engine/aligned.hpp"
@@ -27,8 +28,8 @@ class Matrix {
 
 Matrix transposed(const Matrix& a);
 
-// A B.
-Matrix product(const Matrix& a, const Matrix& b);
+// A B. Calls pause, which may throw, from time to time.
+Matrix product(const Matrix& a, const Matrix& b, const std::function<void()>& pause = {});
 
 // The Cholesky factor of a symmetric matrix, K = L L'.
 class Cholesky {

@@ -10,21 +10,15 @@ namespace {
 // Largest number of coalitions of a size that are listed to draw from.
 constexpr double kLongestList = 1 << 22;
 
-double binomial(Index n, Index k) {
-  double product = 1;  // exact up to 2^53, infinite when it does not matter any more
-  for (Index i = 1; i <= k; ++i) {
-    product = std::floor(product * static_cast<double>(n - k + i) / static_cast<double>(i) + 0.5);
-  }
-  return product;
-}
-
 }  // namespace
 
 CoalitionDesign::CoalitionDesign(Index n_players, std::uint64_t seed)
     : n_players_(n_players), random_(seed) {
   offset_ = static_cast<double>(random_() >> 11) * 0x1p-53;
+  double all = 1;  // binomials: exact up to 2^53, infinite when it does not matter any more
   for (Index s = 1; 2 * s <= n_players; ++s) {
-    const double all = binomial(n_players, s);
+    const auto n = static_cast<double>(n_players - s + 1);
+    all = std::floor(all * n / static_cast<double>(s) + 0.5);
     sizes_.push_back({s, 2 * s == n_players ? all / 2 : all, 0, 0, {}});
   }
 }
@@ -67,6 +61,7 @@ void CoalitionDesign::share_budget(double n_pairs) {
 // Shares are rounded by a systematic sample, so that every size is drawn as often as it wants in
 // the mean, however small its share.
 void CoalitionDesign::extend(Index n_pairs) {
+  if (n_pairs <= this->n_pairs()) return;
   share_budget(static_cast<double>(n_pairs));
   Index left = n_pairs - this->n_pairs();
   double sum = offset_;
@@ -147,8 +142,13 @@ std::uint64_t CoalitionDesign::below(std::uint64_t n) {
   }
 }
 
-// kernel(s) / (wanted / n_all), where kernel(s) n_all = (M - 1) / (s (M - s)), half of it for
-// halves
+// A size that earlier budgets wanted more of has more than any rounding of what it wants now.
+double CoalitionDesign::expected(const Size& size) {
+  const auto drawn = static_cast<double>(size.n_drawn);
+  return drawn > size.wanted + 1 ? drawn : size.wanted;
+}
+
+// kernel(s) / (expected / n_all), where kernel(s) n_all = (M - 1) / (s (M - s)), half for halves
 std::vector<double> CoalitionDesign::weights() const {
   const auto m = static_cast<double>(n_players_);
   std::vector<double> out;
@@ -157,7 +157,7 @@ std::vector<double> CoalitionDesign::weights() const {
     const Size& size = sizes_[place];
     const auto s = static_cast<double>(size.size);
     const double mass = (m - 1) / (s * (m - s)) * (2 * size.size == n_players_ ? 0.5 : 1.0);
-    out.push_back(mass / std::max(size.wanted, static_cast<double>(size.n_drawn)));
+    out.push_back(mass / expected(size));
   }
   return out;
 }
@@ -167,7 +167,7 @@ std::vector<double> CoalitionDesign::inclusion() const {
   out.reserve(size_of_pair_.size());
   for (const std::size_t place : size_of_pair_) {
     const Size& size = sizes_[place];
-    out.push_back(std::max(size.wanted, static_cast<double>(size.n_drawn)) / size.n_all);
+    out.push_back(expected(size) / size.n_all);
   }
   return out;
 }

@@ -48,6 +48,7 @@ class CoalitionDesign {
     std::unordered_set<std::string> drawn;
   };
 
+  static double expected(const Size& size);
   void share_budget(double n_pairs);
   void draw(std::size_t place, Index n);
   void draw_from_list(std::size_t place, Index n);

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
-from leafshap.coalitions.estimators import Estimator, EstimatorChoice, Values
+from leafshap.coalitions.estimators import (
+    Estimator,
+    EstimatorChoice,
+    Values,
+    all_coalitions,
+)
 from leafshap.coalitions.game import Bools, Floats, Game, Integers
 from leafshap.coalitions.links import Link
+from leafshap.errors import LeafshapError
 
 # Values of coalitions that are held at once: a block of rows of one design.
 _BLOCK_BYTES = 64 << 20
-# The same of estimators that take their time: what Ctrl-C may lose.
+# Rows of such a block where estimators take their time: what Ctrl-C may lose.
 _SLOW_ROWS = 64
 # With a tolerance, this many evaluations per player come first, and are then doubled.
 _FIRST_PER_PLAYER, _FIRST_LEAST = 8, 64
@@ -62,7 +69,7 @@ class Estimates:
     n_evaluations : ndarray of int64, shape (n,)
         Coalitions evaluated, with the empty and the full one.
     exact, done, converged : ndarray of bool, shape (n,)
-        `converged` is false where the budget ended before the tolerance was met.
+        `converged` tells whether the tolerance, if there is one, was met.
     """
 
     values: Floats
@@ -71,6 +78,17 @@ class Estimates:
     exact: Bools
     done: Bools
     converged: Bools
+
+    @staticmethod
+    def none(game: Game) -> Estimates:
+        """Make room for the rows of a game, none of them done."""
+        shape = (game.n_rows, game.n_players, game.n_outputs)
+        return Estimates(
+            np.full(shape, np.nan),
+            np.full(shape, np.nan),
+            np.zeros(game.n_rows, dtype=np.int64),
+            *(np.zeros(game.n_rows, dtype=np.bool_) for _ in range(3)),
+        )
 
 
 class Estimation:
@@ -106,21 +124,13 @@ class Estimation:
         self._null = link(game.null_values())
         self._full = link(game.full_values())
         self._sets = list(_rows_by_players(game.varying()))
-        shape = (game.n_rows, game.n_players, game.n_outputs)
-        self.result = Estimates(
-            np.full(shape, np.nan),
-            np.full(shape, np.nan),
-            np.zeros(game.n_rows, dtype=np.int64),
-            np.zeros(game.n_rows, dtype=np.bool_),
-            np.zeros(game.n_rows, dtype=np.bool_),
-            np.ones(game.n_rows, dtype=np.bool_),
-        )
+        self.result = Estimates.none(game)
 
     @property
     def n_evaluations(self) -> int:
         """Coalitions that will be evaluated, at most, over all rows."""
         return sum(
-            len(rows) * min(self._budget.most(len(players)), _all_coalitions(len(players)))
+            len(rows) * min(self._budget.most(len(players)), all_coalitions(len(players)))
             for rows, players in self._sets
         )
 
@@ -131,7 +141,7 @@ class Estimation:
             if len(players) < 2:
                 self._write_single(rows, players)
                 continue
-            most = min(self._budget.most(len(players)), _all_coalitions(len(players)))
+            most = min(self._budget.most(len(players)), all_coalitions(len(players)))
             size = max(1, _BLOCK_BYTES // (most * n_outputs * 8))
             if self._choice.kind(len(players), most) != "regression":
                 size = min(size, _SLOW_ROWS)
@@ -140,7 +150,7 @@ class Estimation:
 
     def _rounds(self, n_players: int) -> Iterator[int]:
         """Yield the evaluations in all after each round, as many as there are and can be taken."""
-        limit = _all_coalitions(n_players)
+        limit = all_coalitions(n_players)
         if self._budget.tolerance is not None and self._choice.most_evaluations is not None:
             limit = min(limit, self._choice.most_evaluations)
         for n in self._budget.rounds(n_players):
@@ -164,14 +174,13 @@ class Estimation:
                 held = self._evaluate(rows, players, estimator.coalitions[known:], held)
             except _Interrupted as stopped:
                 if held is None:
-                    self._fit(estimator, rows[: stopped.n_rows], players, stopped.values)
+                    with suppress(LeafshapError):  # Ctrl-C comes first
+                        self._fit(estimator, rows[: stopped.n_rows], players, stopped.values)
                 raise stopped.cause from None
             open_rows = self._fit(estimator, rows, players, held)
             if not open_rows.any():
                 return
             rows, held = rows[open_rows], self._narrowed(held, open_rows)
-        if self._budget.tolerance is not None:
-            self.result.converged[rows] = False
 
     def _evaluate(
         self, rows: Integers, players: Integers, coalitions: Bools, held: Values | None
@@ -243,10 +252,13 @@ class Estimation:
         result.done[rows] = True
         tolerance = self._budget.tolerance
         if tolerance is None or estimator.complete:
+            result.converged[rows] = True
             return np.zeros(len(rows), dtype=np.bool_)
         span = phi.max(axis=1) - phi.min(axis=1)
-        known = np.nan_to_num(errors, nan=0.0)  # of players that were not selected
-        needed: Bools = (known.max(axis=1) > tolerance * span).any(axis=1)
+        # NaN: of a player that was not selected, or of no estimate at all
+        known = np.where(np.isnan(errors) & (phi == 0), 0.0, errors)
+        needed: Bools = ~(known.max(axis=1) <= tolerance * span).all(axis=1)
+        result.converged[rows] = ~needed
         return needed
 
     def _write_single(self, rows: Integers, players: Integers) -> None:
@@ -257,7 +269,7 @@ class Estimation:
         if len(players):
             result.values[rows, players[0]] = self._full[rows] - self._null
         result.n_evaluations[rows] = 2
-        result.exact[rows] = True
+        result.exact[rows] = result.converged[rows] = True
         result.done[rows] = True
 
 
@@ -268,11 +280,6 @@ class _Interrupted(Exception):
         self.n_rows = n_rows
         self.values = values
         self.cause = cause
-
-
-def _all_coalitions(n_players: int) -> int:
-    """Count coalitions, without the empty and the full one."""
-    return 0 if n_players < 2 else 2**n_players - 2
 
 
 def _rows_by_players(varying: Bools) -> Iterator[tuple[Integers, Integers]]:

@@ -25,12 +25,17 @@ ESTIMATORS = ("auto", "regression", "gaussian_process", "permutation", "proxy")
 # "auto" takes Gaussian processes for functions up to so many evaluations, by then some 80 ms a row;
 # what is evaluated more often is cheap, and better served by a regression on more coalitions.
 MOST_PROCESS_EVALUATIONS = 4096
-# of a Gaussian process that is asked for; memory grows with the square
-_MOST_EVALUATIONS = 16384
+# of a Gaussian process that is asked for: memory grows with the square, to 134 MB a thread
+_MOST_EVALUATIONS = 8192
 # below so many evaluations per player, antithetic permutations are better than anything else, and
 # below the second number regressions may be ill-determined
 _LEAST_PER_PLAYER = 3
 _LEAST_OF_REGRESSION = 8
+
+
+def all_coalitions(n_players: int) -> int:
+    """Count coalitions, without the empty and the full one."""
+    return 0 if n_players < 2 else 2**n_players - 2
 
 
 @dataclass(frozen=True)
@@ -105,9 +110,7 @@ class _Sampled:
                 v.odd, v.odd_full, v.even, v.even_full, n_threads,
             )  # fmt: skip
         if self.complete or self.kind == "regression":
-            return _core.fit_regression(
-                self.coalitions, design.weights, design.inclusion, v.odd, v.odd_full, n_threads
-            )
+            return self._regression(v, n_threads)
         if self.kind == "proxy":
             from leafshap.coalitions.proxy import proxy_values
 
@@ -115,6 +118,19 @@ class _Sampled:
                 self.coalitions, design.weights, v.odd, v.odd_full, v.even, self._seed, n_threads
             )
         return _core.fit_process(self.coalitions, v.odd, v.odd_full, v.even, v.even_full, n_threads)
+
+    def _regression(self, v: Values, n_threads: int) -> tuple[Floats, Floats]:
+        design, n_players = self._design, self.coalitions.shape[1]
+        try:
+            return _core.fit_regression(
+                self.coalitions, design.weights, design.inclusion, v.odd, v.odd_full, n_threads
+            )
+        except InvalidInputError as error:
+            raise InvalidInputError(
+                f"a regression on {2 * len(self.coalitions)} coalitions does not determine the "
+                f"values of {n_players} varying features: use nsamples={8 * n_players} or more, or "
+                "another estimator"
+            ) from error
 
 
 class _Permuted:
@@ -175,19 +191,19 @@ class EstimatorChoice:
 
     def kind(self, n_players: int, n_evaluations: int) -> str:
         """Name the estimator for M players and a budget."""
+        everything = n_evaluations >= all_coalitions(n_players)
         if self.name != "auto":
-            everything = n_players < 60 and n_evaluations >= 2**n_players - 2
             return "regression" if everything else self.name
-        if self.selection is not None:
+        if everything or self.selection is not None:
             return "regression"
-        if n_players < 60 and n_evaluations >= 2**n_players - 2:
+        determined = n_evaluations >= _LEAST_OF_REGRESSION * n_players
+        if determined and (self.cheap or n_evaluations > MOST_PROCESS_EVALUATIONS):
             return "regression"
-        if n_evaluations < _LEAST_PER_PLAYER * n_players:
+        few = n_evaluations < _LEAST_PER_PLAYER * n_players
+        if few or n_evaluations > _MOST_EVALUATIONS:
             enough = n_evaluations >= 2 * (n_players - 1)
             return "permutation" if enough else "gaussian_process"
-        cheap = self.cheap and n_evaluations >= _LEAST_OF_REGRESSION * n_players
-        many = n_evaluations > max(MOST_PROCESS_EVALUATIONS, _LEAST_OF_REGRESSION * n_players)
-        return "regression" if cheap or many else "gaussian_process"
+        return "gaussian_process"
 
     @property
     def most_evaluations(self) -> int | None:

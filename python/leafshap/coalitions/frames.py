@@ -115,10 +115,11 @@ def _same_dtype(
     import pandas
 
     dtype = background.dtype
+    if isinstance(dtype, pandas.CategoricalDtype):
+        # pandas calls unordered categories equal in any order, but their codes are not
+        return background, _categories(explained, dtype, label)
     if explained.dtype == dtype:
         return background, explained
-    if isinstance(dtype, pandas.CategoricalDtype):
-        return background, _categories(explained, dtype, label)
     if pandas.api.types.is_object_dtype(dtype):
         return background, explained.astype(object)
     explained = explained.infer_objects()

@@ -44,8 +44,10 @@ def choose_link(link: Any) -> Link:
     ------
     InvalidInputError
     """
-    name = link if isinstance(link, str) else getattr(link, "__name__", type(link).__name__)
-    found = {"identity": identity, "IdentityLink": identity, "logit": logit, "LogitLink": logit}
-    if name not in found:
+    name = link
+    if str(getattr(link, "__module__", "")).startswith("shap."):
+        name = getattr(link, "__name__", None)
+    found = {"identity": identity, "logit": logit}
+    if not isinstance(name, str) or name not in found:
         raise InvalidInputError(f'link must be "identity" or "logit", got {link!r}')
     return found[name]

@@ -103,7 +103,7 @@ def _as_numbers(result: Any, where: Callable[[], str]) -> Outputs:
         except (TypeError, ValueError):
             pass
     found = f"values such as {array.flat[0]!r}" if array.size else f"dtype {array.dtype}"
-    text = array.dtype.kind in "SUTO"
+    text = array.dtype.kind in "SUT" or isinstance(next(iter(array.flat), None), (str, bytes))
     raise InvalidInputError(
         f"{where()} returned {found}, expected numbers"
         + ("; for a classifier, pass model.predict_proba instead of model.predict" * text)

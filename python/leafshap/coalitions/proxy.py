@@ -245,7 +245,10 @@ def _fit(
     residual = sample.odd - sample.signs @ linear / 2
     rows = np.concatenate([sample.signs, -sample.signs]) > 0
     values = np.concatenate([sample.even + residual, sample.even - residual])
-    trees = fit_boosted(rows.astype(np.float64), values / values.std(), seed, library)
+    spread = values.std()
+    if not spread > 0:
+        return Posterior(prior, sample)
+    trees = fit_boosted(rows.astype(np.float64), values / spread, seed, library)
     triples, coefficients = third_order(trees)
     if not len(triples):
         return Posterior(prior, sample)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from leafshap.background import read_background
 from leafshap.coalitions.batches import Limits
@@ -33,6 +35,7 @@ class Task:
     single: bool
     names: list[str] | None
     output_names: list[str] | None
+    data: Any  # what explanations show: a column for each player
     rows: InputRows | None = None  # of an ensemble
 
 
@@ -71,7 +74,11 @@ class CallableSource:
             X, memory_limit=limits.memory, batch_rows=limits.rows, tick=tick
         )
         named = self._background.feature_names is not None or self._background.grouped
-        return Task(game, game.single, list(game.player_names) if named else None, None)
+        names = list(game.player_names) if named else None
+        data = X
+        if self._background.grouped:
+            data = columns_of_players(X, self._background.players.columns, game.single)
+        return Task(game, game.single, names, None, data)
 
     def check(self, task: Task, which: CheckAdditivity, n_threads: int) -> None:
         """Nothing to check: values add up to the function's own output."""
@@ -98,7 +105,7 @@ class EnsembleSource:
         names = check_names(feature_names, ensemble) or ensemble.feature_names or background.names
         self.grouped = groups is not None
         self._names = names
-        players = read_groups(groups, names, ensemble.n_features)
+        players = self._players = read_groups(groups, names, ensemble.n_features)
         self._background = EnsembleBackground(
             ensemble, background, output, players.columns, players.names, n_jobs=n_jobs
         )
@@ -124,7 +131,8 @@ class EnsembleSource:
         rows = InputRows(X, self._background.ensemble.schema)
         game = self._background.game(rows)
         names = list(game.player_names) if self._names or self.grouped else None
-        return Task(game, rows.single, names or rows.names, self.output_names, rows)
+        data = columns_of_players(X, self._players.columns, rows.single) if self.grouped else X
+        return Task(game, rows.single, names or rows.names, self.output_names, data, rows)
 
     def check(self, task: Task, which: CheckAdditivity, n_threads: int) -> None:
         """Compare what values add up to with the model's own prediction.
@@ -137,6 +145,20 @@ class EnsembleSource:
         base = np.broadcast_to(null, full.shape)
         assert task.rows is not None
         self._check.run(which, task.rows, (full - null)[:, np.newaxis], base, None, n_threads)
+
+
+def columns_of_players(X: Any, columns: Sequence[npt.NDArray[np.int64]], single: bool) -> Any:
+    """Show the values of players that are one column; NaN for others. (n, players), or 1-D."""
+    if hasattr(X, "toarray"):
+        X = X.toarray()
+    values = np.asarray(X.to_numpy() if hasattr(X, "to_numpy") else X)
+    values = np.atleast_2d(values)
+    kind = np.float64 if values.dtype.kind in "biuf" else object
+    shown = np.full((len(values), len(columns)), np.nan, dtype=kind)
+    for i, c in enumerate(columns):
+        if len(c) == 1:
+            shown[:, i] = values[:, c[0]]
+    return shown[0] if single else shown
 
 
 def _is_converted(model: object) -> bool:

@@ -19,7 +19,7 @@ from leafshap.coalitions.groups import Groups
 from leafshap.coalitions.links import choose_link
 from leafshap.coalitions.progress import Progress, progress_of
 from leafshap.coalitions.selection import L1, read_l1
-from leafshap.coalitions.sources import CallableSource, EnsembleSource
+from leafshap.coalitions.sources import CallableSource, EnsembleSource, Task
 from leafshap.ensemble import TreeEnsemble
 from leafshap.errors import InvalidInputError, UnsupportedModelError
 from leafshap.explainers.additivity import CheckAdditivity, validate_which
@@ -61,8 +61,8 @@ class KernelExplainer:
         How values are estimated if not all coalitions are evaluated:
 
         * "gaussian_process": the game is a Gaussian process over coalitions that learns which
-          features matter and interact. The least error for the same evaluations; costs some 10 to
-          100 ms a row beside them.
+          features matter and interact. The least error for the same evaluations; costs some 30
+          to 100 ms for each row and output beside them, more above 100 features.
         * "regression": KernelSHAP's weighted least squares on complement pairs, drawn without
           replacement (Musco and Witter 2025; Chen et al. 2025).
         * "permutation": antithetic permutations, for budgets below some three evaluations per
@@ -204,8 +204,8 @@ class KernelExplainer:
             If a tree model does not predict what values add up to.
         """
         options = _Options(nsamples, l1_reg, tol, progress, partial, check_additivity, silent)
-        found, single, _, _ = self._explain(X, options)
-        return self._shaped(found.values, single)
+        found, task = self._explain(X, options)
+        return self._shaped(found.values, task.single)
 
     def __call__(
         self,
@@ -218,6 +218,7 @@ class KernelExplainer:
         partial: bool = False,
         check_additivity: CheckAdditivity = True,
         silent: bool | None = None,
+        gc_collect: bool | None = None,
     ) -> Explanation:
         """SHAP values of every row with standard errors, base values, data and names.
 
@@ -226,20 +227,22 @@ class KernelExplainer:
         Returns
         -------
         Explanation
+            Its `data` is X; with groups, one column for each player, NaN where it has several.
             With `standard_errors`, `exact` (whether all rows are) and `n_evaluations`, shape (n,).
         """
         began = time.perf_counter()
         options = _Options(nsamples, l1_reg, tol, progress, partial, check_additivity, silent)
-        found, single, names, output_names = self._explain(X, options)
+        found, task = self._explain(X, options)
+        single = task.single
         base = np.repeat(self._expected[np.newaxis], len(found.values), axis=0)
         if not self._source.vector_output:
             base = base[:, 0]
         return Explanation(
             values=self._shaped(found.values, single),
             base_values=np.asarray(base[0]) if single else base,
-            data=X,
-            feature_names=names,
-            output_names=output_names,
+            data=task.data,
+            feature_names=task.names,
+            output_names=task.output_names,
             single_row=single,
             standard_errors=self._shaped(found.standard_errors, single),
             exact=bool(found.exact.all()),
@@ -247,10 +250,7 @@ class KernelExplainer:
             compute_time=time.perf_counter() - began,
         )
 
-    def _explain(
-        self, X: Any, options: _Options
-    ) -> tuple[Estimates, bool, list[str] | None, list[str] | None]:
-        """Estimates, whether X is one row, names of features and of outputs."""
+    def _explain(self, X: Any, options: _Options) -> tuple[Estimates, Task]:
         validate_which(options.check_additivity)
         choice = EstimatorChoice(
             self._estimator, self._source.cheap, self._seed, read_l1(options.l1_reg)
@@ -262,9 +262,15 @@ class KernelExplainer:
         ticks: list[Callable[[int], None]] = []
         task = self._source.task(X, lambda n: ticks[-1](n) if ticks else None)
         self._source.check(task, options.check_additivity, n_threads)
-        estimation = Estimation(
-            task.game, self._link, choice, budget, self._source.rows_at_once, n_threads
-        )
+        try:
+            estimation = Estimation(
+                task.game, self._link, choice, budget, self._source.rows_at_once, n_threads
+            )
+        except KeyboardInterrupt:
+            if not options.partial:
+                raise
+            warnings.warn(f"interrupted: 0 of {task.game.n_rows} rows are done", RuntimeWarning, 3)
+            return Estimates.none(task.game), task
         total = estimation.n_evaluations * len(self._source)
         with progress_of(options.bar(), total, "SHAP values") as tick:
             ticks.append(tick)
@@ -279,7 +285,7 @@ class KernelExplainer:
                     RuntimeWarning,
                     stacklevel=3,
                 )
-        missed = int((~estimation.result.converged).sum())
+        missed = int((estimation.result.done & ~estimation.result.converged).sum())
         if missed:
             warnings.warn(
                 f"{missed} of {task.game.n_rows} rows have larger standard errors than "
@@ -287,7 +293,7 @@ class KernelExplainer:
                 RuntimeWarning,
                 stacklevel=3,
             )
-        return estimation.result, task.single, task.names, task.output_names
+        return estimation.result, task
 
     def _shaped(self, values: Values, single: bool) -> Values:
         """Drop the axis of one output, and that of a single row."""
