@@ -83,6 +83,9 @@ class KernelExplainer:
     n_jobs : int, default -1
         Threads of the core; -1 uses all the cores this process may use.
 
+    keep_index : bool, default False
+        As in shap; True is refused.
+
     Raises
     ------
     UnsupportedModelError
@@ -113,7 +116,12 @@ class KernelExplainer:
         memory_limit: int | None = None,
         batch_rows: int | None = None,
         n_jobs: int = -1,
+        keep_index: bool = False,
     ) -> None:
+        if keep_index:
+            raise InvalidInputError(
+                "keep_index=True is not supported: synthetic rows have no index of their own"
+            )
         self._link = choose_link(link)
         if estimator not in ESTIMATORS:
             raise InvalidInputError(
