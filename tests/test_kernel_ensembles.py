@@ -348,3 +348,17 @@ def test_rows_that_do_not_fit() -> None:
         explainer.shap_values(np.zeros((1, 3)))
     with pytest.raises(InvalidInputError, match=r"feature_names has 1 names|1 names"):
         KernelExplainer(TreeEnsemble(stump()), np.zeros((2, 2)), ["a"])
+
+
+def test_progress() -> None:
+    """Counted as a function would be called; what a tolerance saves is done in the end."""
+    ensemble = TreeEnsemble(random_ensemble(replace(PLAIN, n_features=14)))
+    X, background = rows_of(14, 3, 4)
+    options: dict[str, Any]
+    for options in ({"nsamples": 100}, {"tol": 0.2, "nsamples": 4000}):
+        told: list[tuple[int, int]] = []
+        KernelExplainer(ensemble, background).shap_values(
+            X, progress=lambda *now, told=told: told.append(now), **options
+        )
+        assert told[-1][0] == told[-1][1] > 0
+        assert [done for done, _ in told] == sorted(done for done, _ in told)

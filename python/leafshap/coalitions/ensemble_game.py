@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from leafshap import _core
 from leafshap.background import Background
+from leafshap.coalitions.progress import Tick
 from leafshap.ensemble import TreeEnsemble
 from leafshap.explainers.outputs import Output
 from leafshap.inputs import FloatArray, InputRows
@@ -106,9 +107,9 @@ class EnsembleBackground:
             self._null = self._background.mean(self.predict)
         return self._null.copy()
 
-    def game(self, rows: InputRows) -> EnsembleGame:
-        """Make the game of some rows to explain."""
-        return EnsembleGame(self, rows)
+    def game(self, rows: InputRows, tick: Tick | None = None) -> EnsembleGame:
+        """Make the game of some rows; `tick` is told of evaluations as a function would get."""
+        return EnsembleGame(self, rows, tick)
 
 
 class EnsembleGame:
@@ -118,8 +119,11 @@ class EnsembleGame:
     cut into calls of `values`.
     """
 
-    def __init__(self, background: EnsembleBackground, rows: InputRows) -> None:
+    def __init__(
+        self, background: EnsembleBackground, rows: InputRows, tick: Tick | None = None
+    ) -> None:
         self._background = background
+        self._tick = tick
         self._rows = rows.matrix()
         self.n_rows = len(self._rows)
         self.n_players = len(background.columns)
@@ -167,6 +171,8 @@ class EnsembleGame:
         self._background.core.values(
             self._rows[rows], player, members, out, self._background.n_threads
         )
+        if self._tick is not None:
+            self._tick(len(members) * len(rows) * len(self._background))
         return out
 
 

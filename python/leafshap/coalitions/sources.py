@@ -129,7 +129,7 @@ class EnsembleSource:
     def task(self, X: Any, tick: Tick) -> Task:
         """Make the game of some rows."""
         rows = InputRows(X, self._background.ensemble.schema)
-        game = self._background.game(rows)
+        game = self._background.game(rows, tick)
         names = list(game.player_names) if self._names or self.grouped else None
         data = columns_of_players(X, self._players.columns, rows.single) if self.grouped else X
         return Task(game, rows.single, names or rows.names, self.output_names, data, rows)

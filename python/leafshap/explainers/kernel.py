@@ -188,7 +188,8 @@ class KernelExplainer:
             of the range of its values (Covert and Lee 2021); by default up to 65,536 of them.
         progress : bool, "auto" or callable, default "auto"
             A progress bar (tqdm); "auto" shows one where it is installed and somebody is watching.
-            A callable is given the evaluations of the model done, and their number in all.
+            A callable is given the evaluations of the model done, and their number in all; those
+            that `tol` saved count as done in the end.
         partial : bool, default False
             On Ctrl-C, give the rows that are done, the others as NaN, and a warning.
         check_additivity : bool or "all", default True
@@ -267,8 +268,8 @@ class KernelExplainer:
             raise InvalidInputError(f'l1_reg needs estimator="regression", not {self._estimator!r}')
         budget = Budget(_read_nsamples(options.nsamples), _read_tolerance(options.tol))
         n_threads = count_threads(self._n_jobs)
-        ticks: list[Callable[[int], None]] = []
-        task = self._source.task(X, lambda n: ticks[-1](n) if ticks else None)
+        progress = _Progress()
+        task = self._source.task(X, progress)
         self._source.check(task, options.check_additivity, n_threads)
         try:
             estimation = Estimation(
@@ -281,9 +282,11 @@ class KernelExplainer:
             return Estimates.none(task.game), task
         total = estimation.n_evaluations * len(self._source)
         with progress_of(options.bar(), total, "SHAP values") as tick:
-            ticks.append(tick)
+            progress.tick = tick
             try:
                 estimation.run()
+                if progress.done < total:  # rows that needed less than the budget
+                    tick(total - progress.done)
             except KeyboardInterrupt:
                 if not options.partial:
                     raise
@@ -312,6 +315,18 @@ class KernelExplainer:
         n = len(self._source)
         rows = f"{n} background row{'' if n == 1 else 's'}"
         return f"<KernelExplainer: {rows}, estimator {self._estimator!r}, seed {self._seed}>"
+
+
+class _Progress:
+    """Counts evaluations, and passes them on once there is something that shows them."""
+
+    def __init__(self) -> None:
+        self.done = 0
+        self.tick: Callable[[int], None] = lambda n: None
+
+    def __call__(self, n: int) -> None:
+        self.done += n
+        self.tick(n)
 
 
 @dataclass(frozen=True)
