@@ -21,7 +21,7 @@ namespace {
 constexpr double kNugget = 1e-6, kRounding = 1e-10;
 // Variance of the even part's constant: as good as unknown.
 constexpr double kConstantVariance = 1e3;
-// Relevances are learned from at most clamp(2 M, these) pairs; more cost time and tell little more.
+// Relevances are learned from at most clamp(4 M, these) pairs; more cost time and tell little more.
 constexpr std::size_t kLeastPairs = 256, kMostPairs = 512;
 constexpr int kIterations = 12;
 // Logarithms of relevances start here, are drawn towards their mean, and that towards the start.
@@ -301,7 +301,7 @@ class ProcessWorker {
 
   Relevance learn(const Stop& stop) const {
     const auto m = static_cast<std::size_t>(data_.n_players);
-    const std::size_t most = std::clamp(2 * m, kLeastPairs, kMostPairs);
+    const std::size_t most = std::clamp(4 * m, kLeastPairs, kMostPairs);
     const Observations some = observe(std::min(data_.n_pairs, static_cast<Index>(most)));
     std::vector<double> start(m + 1, kStart);
     start[m] = 0;
