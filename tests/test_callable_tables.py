@@ -20,18 +20,19 @@ def frame(n: int, seed: int = 0) -> Any:
     level = pandas.Categorical.from_codes(rng.integers(0, 3, n), [30, 10, 20], ordered=True)
     number = rng.normal(size=n)
     number[rng.random(n) < 0.2] = np.nan
+    letters, wholes = np.array(["a", "b", None]), np.array([1, 2, None])
     made = pandas.DataFrame(
         {
             "number": number,
             "count": rng.integers(0, 5, n),
             "single": rng.normal(size=n).astype(np.float32),
             "flag": rng.random(n) < 0.5,
-            "text": pandas.Series(rng.choice(["a", "b", None], n), dtype="str"),
+            "text": pandas.Series(rng.choice(letters, n), dtype="str"),
             "object": pandas.Series([["x", 1, None, 2.5][i] for i in rng.integers(0, 4, n)],
                                     dtype=object),
             "city": city,
             "level": level,
-            "nullable": pandas.array(rng.choice([1, 2, None], n), dtype="Int64"),
+            "nullable": pandas.array(rng.choice(wholes, n), dtype="Int64"),
             "day": pandas.Timestamp("2020-01-01") + pandas.to_timedelta(rng.integers(0, 9, n), "D"),
             "moment": pandas.date_range("2020-01-01", periods=n, tz="Europe/Berlin"),
             7: rng.integers(0, 3, n).astype(np.int8),

@@ -185,7 +185,7 @@ def shares(n_players: int, budget: int) -> Floats:
         low, high = (
             (middle, high) if np.minimum(limits, middle * share).sum() < budget else (low, middle)
         )
-    return np.minimum(limits, low * share)
+    return np.asarray(np.minimum(limits, low * share))
 
 
 def test_players_are_equally_likely() -> None:

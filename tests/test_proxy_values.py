@@ -47,7 +47,8 @@ def product_game(n_players: int, seed: int = 0, n_terms: int = 25) -> Game:
     ]
 
     def game(z: npt.NDArray[np.bool_]) -> Floats:
-        return np.sum([c * (z[:, t] == side).all(1) for t, side, c in terms], 0).astype(float)
+        sums = [c * (z[:, t] == side).all(1) for t, side, c in terms]
+        return np.asarray(np.sum(sums, axis=0), dtype=np.float64)
 
     return game
 

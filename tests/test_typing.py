@@ -57,7 +57,14 @@ def test_stub_fits_the_compiled_module(tmp_path: Path) -> None:
     if importlib.util.find_spec("leafshap._core") is None:
         pytest.fail("the compiled module is missing")
     # the metaclass of pybind11's classes, which no stub can name; their members are checked
-    names = ("Ensemble", "PathPlan", "BackgroundPlan", "PairwisePlan")
+    names = (
+        "Ensemble",
+        "PathPlan",
+        "BackgroundPlan",
+        "PairwisePlan",
+        "CoalitionDesign",
+        "CoalitionGame",
+    )
     (tmp_path / "allowed.txt").write_text("".join(f"leafshap._core.{name}\n" for name in names))
     done = run_module(
         "mypy.stubtest",

@@ -163,7 +163,7 @@ class ArrayMasker:
         if self._background.dtype.kind != "O":
             return differing(self._background, self._explained)
         out = np.empty(self._explained.shape, dtype=np.bool_)
-        for j in range(out.shape[1]):
+        for j in range(np.size(out, axis=1)):
             columns = self._background[:, j], self._explained[:, j]
             codes = codes_of_objects(np.concatenate(columns))
             out[:, j] = differing(codes[: len(self._background)], codes[len(self._background) :])

@@ -128,5 +128,7 @@ def third_order(ensemble: TreeEnsemble) -> tuple[npt.NDArray[np.int64], _Floats]
     part *= sign[leaves] * sign[above] * sign[top]
     code = (players[:, 0] * n_players + players[:, 1]) * n_players + players[:, 2]
     _, where, triple_of = np.unique(code, return_index=True, return_inverse=True)
-    coefficients = np.bincount(triple_of.reshape(-1), part, minlength=len(where))
+    coefficients: _Floats = np.bincount(triple_of.reshape(-1), part, minlength=len(where)).astype(
+        np.float64, copy=False
+    )
     return players[where], coefficients

@@ -80,7 +80,8 @@ class SpectralPrior:
         for position in range(3):
             of_triples = self.triple_variances * (4 / 9)
             out += np.bincount(self.triples[:, position], of_triples, minlength=len(out))
-        return out
+        variances: _Floats = out
+        return variances
 
 
 def half_log_odds(relevance: _Floats) -> tuple[_Floats, float]:
