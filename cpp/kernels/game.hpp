@@ -1,14 +1,14 @@
 // Arguments of the kernel that evaluates coalitions: what a tree predicts on average if the
 // features of a coalition take the explained row's values and all others the background's.
 //
-// Lanes are rows, numbers are by lane. With j the player of a node's feature, S a coalition, and
-// V(node, S) what the subtree adds,
+// Lanes are explained rows, numbers are by lane. With j the player of a node's feature, S a
+// coalition, and V(node, S) what the subtree adds,
 //
 //   V(node, S) = V(left, S) + V(right, S)            if j is not in S
 //                V(the side that the row goes to, S)   if it is
 //
 // and a leaf is worth its value times the share of the background that satisfies its conditions on
-// all players outside S. Lanes are explained rows.
+// all players outside S.
 //
 // V depends only on the players below the node, and by the shares above it. While they are few, it
 // is computed once for every subset of them, its pattern; further up for every coalition.
