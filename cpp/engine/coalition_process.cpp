@@ -49,10 +49,12 @@ Relevance relevance_of(const std::vector<double>& logarithms) {
   return out;
 }
 
-// One game: signs of its coalitions, the full one last, and its values there.
+// One game: signs of its coalitions, the full one last, and its values there, in units of the
+// largest odd one; the even ones without their mean.
 struct Observations {
   Matrix signs;  // (n, M)
   std::vector<double> odd, even;
+  double unit = 1;
 
   std::size_t n() const { return signs.n_rows(); }
   std::size_t n_players() const { return signs.n_columns(); }
@@ -270,13 +272,12 @@ class ProcessWorker {
     return array[static_cast<Index>(player) * data_.n_games + game_];
   }
 
-  // n pairs, evenly spaced in the design. Values in units of
-  // the largest odd one, the even ones without their mean.
+  // n pairs, evenly spaced in the design.
   Observations observe(Index n) const {
     const auto m = static_cast<std::size_t>(data_.n_players);
     const auto count = static_cast<std::size_t>(n);
     Observations out{Matrix(count + 1, m), std::vector<double>(count + 1),
-                     std::vector<double>(count + 1)};
+                     std::vector<double>(count + 1), 1};
     for (std::size_t i = 0; i < count; ++i) {
       const Index pair = static_cast<Index>(i) * data_.n_pairs / n;
       for (std::size_t j = 0; j < m; ++j) {
@@ -293,9 +294,9 @@ class ProcessWorker {
                         static_cast<double>(out.even.size());
     double largest = 0;
     for (const double y : out.odd) largest = std::max(largest, std::fabs(y));
-    const double unit = largest > 0 ? largest : 1;
-    for (double& y : out.odd) y /= unit;
-    for (double& y : out.even) y = (y - mean) / unit;
+    if (largest > 0) out.unit = largest;
+    for (double& y : out.odd) y /= out.unit;
+    for (double& y : out.even) y = (y - mean) / out.unit;
     return out;
   }
 
@@ -348,17 +349,12 @@ class ProcessWorker {
   void write(const Observations& all, const std::vector<double>& phi,
              const std::vector<double>& left, double scale) {
     const std::size_t m = phi.size();
-    const double full = data_.odd_full[game_];
-    double largest = std::fabs(full);
-    for (Index pair = 0; pair < data_.n_pairs; ++pair) {
-      largest = std::max(largest, std::fabs(data_.odd[pair * data_.n_games + game_]));
-    }
     const double mean = std::accumulate(left.begin(), left.end(), 0.0) / static_cast<double>(m);
     const double missing = 2 * all.odd.back() - std::accumulate(phi.begin(), phi.end(), 0.0);
     for (std::size_t j = 0; j < m; ++j) {
-      value(phi_, j) = largest * (phi[j] + missing / static_cast<double>(m));
+      value(phi_, j) = all.unit * (phi[j] + missing / static_cast<double>(m));
       const double variance = (1 - kSharedVariance) * left[j] + kSharedVariance * mean;
-      value(errors_, j) = largest * std::sqrt(scale * std::max(variance, 0.0));
+      value(errors_, j) = all.unit * std::sqrt(scale * std::max(variance, 0.0));
     }
   }
 

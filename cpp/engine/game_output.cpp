@@ -3,14 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/sigmoid.hpp"
+
 namespace leafshap {
 namespace {
-
-double logistic(double m) {
-  // of the two forms the one whose exponential does not overflow
-  const double e = std::exp(-std::fabs(m));
-  return (m < 0 ? e : 1.0) / (1.0 + e);
-}
 
 void softmax(std::size_t n_outputs, std::size_t stride, double* margins) {
   const double* const end = margins + n_outputs * stride;
@@ -35,7 +31,7 @@ void add_outputs(GameOutput output, double weight, std::size_t n_outputs, std::s
   for (std::size_t k = 0; k < n_outputs; ++k, margins += stride, values += n) {
     switch (output) {
       case GameOutput::kLogistic:
-        add(logistic, weight, n, margins, values);
+        add(sigmoid, weight, n, margins, values);
         break;
       case GameOutput::kExp:
         add([](double m) { return std::exp(m); }, weight, n, margins, values);

@@ -7,16 +7,11 @@
 
 #include "engine/aligned.hpp"
 #include "engine/dispatch.hpp"
+#include "engine/sigmoid.hpp"
 #include "ir/predict.hpp"
 
 namespace leafshap {
 namespace {
-
-double sigmoid(double m) {
-  // of the two forms the one whose exponential does not overflow
-  const double e = std::exp(-std::fabs(m));
-  return (m < 0 ? e : 1.0) / (1.0 + e);
-}
 
 double log_one_plus_exp(double m) { return std::max(m, 0.0) + std::log1p(std::exp(-std::fabs(m))); }
 

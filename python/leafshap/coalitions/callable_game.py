@@ -210,19 +210,7 @@ class CallableGame:
         return self._background.players.any_column(self._masker.differs())
 
     def values(self, rows: Integers, players: Integers, coalitions: Bools) -> Floats:
-        """Evaluate coalitions, all of them for each of some rows.
-
-        Parameters
-        ----------
-        rows : ndarray of int64, shape (r,)
-        players : ndarray of int64, shape (M,)
-        coalitions : ndarray of bool, shape (N, M)
-            Whether ``players[i]`` is in it. Players that are not listed are in none.
-
-        Returns
-        -------
-        ndarray of float64, shape (N, r, K)
-        """
+        """Evaluate coalitions, see `Game.values`."""
         rows = np.asarray(rows, dtype=np.int64)
         coalitions = np.ascontiguousarray(coalitions, dtype=np.bool_)
         listed = np.full(self.n_players, len(players), dtype=np.int64)

@@ -124,6 +124,7 @@ class EnsembleGame:
     ) -> None:
         self._background = background
         self._tick = tick
+        self._full: Floats | None = None
         self._rows = rows.matrix()
         self.n_rows = len(self._rows)
         self.n_players = len(background.columns)
@@ -135,8 +136,10 @@ class EnsembleGame:
         return self._background.null_values()
 
     def full_values(self) -> Floats:
-        """Output of the rows to explain, shape (n, K)."""
-        return self._background.predict(self._rows)
+        """Output of the rows to explain, shape (n, K); computed once."""
+        if self._full is None:
+            self._full = self._background.predict(self._rows)
+        return self._full.copy()
 
     def varying(self) -> Bools:
         """Whether a player may change the output of a row, shape (n, players).
@@ -150,19 +153,7 @@ class EnsembleGame:
         return np.column_stack([found[:, c].any(axis=1) for c in self._background.columns])
 
     def values(self, rows: Integers, players: Integers, coalitions: Bools) -> Floats:
-        """Evaluate coalitions, all of them for each of some rows.
-
-        Parameters
-        ----------
-        rows : ndarray of int64, shape (r,)
-        players : ndarray of int64, shape (M,)
-        coalitions : ndarray of bool, shape (N, M)
-            Whether ``players[i]`` is in it. Players that are not listed are in none.
-
-        Returns
-        -------
-        ndarray of float64, shape (N, r, K)
-        """
+        """Evaluate coalitions, see `Game.values`."""
         player = np.full(self._background.ensemble.n_features, -1, dtype=np.int32)
         for i, p in enumerate(players):
             player[self._background.columns[p]] = i

@@ -129,10 +129,11 @@ class Estimation:
     @property
     def n_evaluations(self) -> int:
         """Coalitions that will be evaluated, at most, over all rows."""
-        return sum(
-            len(rows) * min(self._budget.most(len(players)), all_coalitions(len(players)))
-            for rows, players in self._sets
-        )
+        return sum(len(rows) * self._most(len(players)) for rows, players in self._sets)
+
+    def _most(self, n_players: int) -> int:
+        """Most evaluations of a row with M varying players."""
+        return min(self._budget.most(n_players), all_coalitions(n_players))
 
     def run(self) -> None:
         """Estimate all rows into `result`; what is done stays there whatever is raised."""
@@ -141,7 +142,7 @@ class Estimation:
             if len(players) < 2:
                 self._write_single(rows, players)
                 continue
-            most = min(self._budget.most(len(players)), all_coalitions(len(players)))
+            most = self._most(len(players))
             size = max(1, _BLOCK_BYTES // (most * n_outputs * 8))
             if self._choice.kind(len(players), most) != "regression":
                 size = min(size, _SLOW_ROWS)

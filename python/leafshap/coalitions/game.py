@@ -40,5 +40,17 @@ class Game(Protocol):
         ...
 
     def values(self, rows: Integers, players: Integers, coalitions: Bools) -> Floats:
-        """Values (N, r, K) of coalitions (N, M) of M players for r rows; others are absent."""
+        """Evaluate coalitions, all of them for each of some rows.
+
+        Parameters
+        ----------
+        rows : ndarray of int64, shape (r,)
+        players : ndarray of int64, shape (M,)
+        coalitions : ndarray of bool, shape (N, M)
+            Whether ``players[i]`` is in it. Players that are not listed are in none.
+
+        Returns
+        -------
+        ndarray of float64, shape (N, r, K)
+        """
         ...

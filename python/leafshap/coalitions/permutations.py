@@ -44,7 +44,7 @@ class Permutations:
 
 
 def fit_permutations(
-    orders: npt.NDArray[np.int64], odd: Floats, odd_full: Floats, even: Floats, even_null: Floats
+    orders: npt.NDArray[np.int64], odd: Floats, odd_full: Floats, even: Floats, even_full: Floats
 ) -> tuple[Floats, Floats]:
     """Mean marginal contributions and their standard errors, both (M, C).
 
@@ -53,8 +53,8 @@ def fit_permutations(
     orders : ndarray of int64, shape (R, M)
     odd, even : ndarray, shape (R (M - 1), C)
         (v(S) - v(complement)) / 2 and (v(S) + v(complement)) / 2.
-    odd_full, even_null : ndarray, shape (C,)
-        The same of the full coalition (the even part of the empty one is the same).
+    odd_full, even_full : ndarray, shape (C,)
+        The same of the full coalition; the even part of the empty one is the same.
 
     Notes
     -----
@@ -65,7 +65,7 @@ def fit_permutations(
     n, size = orders.shape
     shape = (n, size - 1, odd.shape[1])
     steps = _contributions(odd.reshape(shape), -odd_full, odd_full)
-    other = _contributions(even.reshape(shape), even_null, even_null)
+    other = _contributions(even.reshape(shape), even_full, even_full)
     by_player = np.empty_like(steps)
     np.put_along_axis(by_player, orders[:, :, np.newaxis], steps, axis=1)
     phi: Floats = by_player.mean(axis=0)

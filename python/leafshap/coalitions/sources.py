@@ -43,7 +43,6 @@ class CallableSource:
     """A function, called on synthetic rows."""
 
     cheap = False
-    output_names = None
 
     def __init__(
         self, background: CallableBackground, memory_limit: int | None, batch_rows: int | None
@@ -112,8 +111,7 @@ class EnsembleSource:
         self._raw = output.transform == "raw"
         self.output_names = ensemble.output_names
         self.vector_output = ensemble.n_outputs > 1
-        own = None if model is ensemble or _is_converted(model) else model
-        self._check = AdditivityCheck(own, ensemble, output)
+        self._check = AdditivityCheck(model, ensemble, output)
 
     def __len__(self) -> int:
         return len(self._background)
@@ -159,12 +157,6 @@ def columns_of_players(X: Any, columns: Sequence[npt.NDArray[np.int64]], single:
         if len(c) == 1:
             shown[:, i] = values[:, c[0]]
     return shown[0] if single else shown
-
-
-def _is_converted(model: object) -> bool:
-    from leafshap.converters.arrays import EnsembleArrays
-
-    return isinstance(model, (str, EnsembleArrays)) or hasattr(model, "__fspath__")
 
 
 def _output_of(model_output: str, ensemble: TreeEnsemble, model: object) -> Output:

@@ -8,17 +8,19 @@ not of the converted trees, it also catches a model converted wrongly.
 from __future__ import annotations
 
 import math
+import os
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from leafshap import converters
+from leafshap.converters.arrays import EnsembleArrays
+from leafshap.ensemble import TreeEnsemble
 from leafshap.errors import AdditivityError, InvalidInputError
 from leafshap.explainers.outputs import Output
 
 if TYPE_CHECKING:
-    from leafshap.ensemble import TreeEnsemble
     from leafshap.explanation import Values
     from leafshap.inputs import InputRows
 
@@ -52,8 +54,8 @@ class AdditivityCheck:
     Parameters
     ----------
     model : object
-        The user's model; None if there is only the converted one (a model file), whose reference
-        predictor is used then.
+        The user's model. Of a model file, or one that is converted already, the reference predictor
+        of `ensemble` is used.
     ensemble : TreeEnsemble
         The converted model.
     output : Output
@@ -61,7 +63,8 @@ class AdditivityCheck:
     """
 
     def __init__(self, model: object, ensemble: TreeEnsemble, output: Output) -> None:
-        self._model = model
+        converted = isinstance(model, (str, os.PathLike, EnsembleArrays, TreeEnsemble))
+        self._model = None if converted else model
         self._ensemble = ensemble
         self._output = output
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -137,7 +136,7 @@ class KernelExplainer:
         self._n_jobs = n_jobs
         count_threads(n_jobs)
         self._source: CallableSource | EnsembleSource
-        if _is_function(model):
+        if callable(model):  # Keras and PyTorch models are
             if model_output != "raw":
                 raise InvalidInputError(
                     f'model_output="{model_output}" is for tree models: a function is explained as '
@@ -346,11 +345,6 @@ class _Options:
         if self.silent is None or self.progress != "auto":
             return self.progress
         return False if self.silent else "auto"
-
-
-def _is_function(model: object) -> TypeGuard[Callable[[Any], Any]]:
-    """Whether a model is called as a function (Keras and PyTorch models are)."""
-    return callable(model) and not isinstance(model, (str, os.PathLike, TreeEnsemble))
 
 
 def _ensemble_of(model: object) -> TreeEnsemble:

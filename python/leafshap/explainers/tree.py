@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from typing import Any, cast
@@ -11,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from leafshap.background import Background, read_background
-from leafshap.converters.arrays import EnsembleArrays
 from leafshap.ensemble import TreeEnsemble
 from leafshap.errors import InvalidInputError, UnsupportedModelError
 from leafshap.explainers.additivity import AdditivityCheck, CheckAdditivity, validate_which
@@ -124,8 +122,7 @@ class TreeExplainer(InteractionMethods):
         named = background.names if background is not None else None
         self._feature_names = check_names(feature_names, ensemble)
         self._default_names = ensemble.feature_names or named
-        converted = isinstance(model, (str, os.PathLike, EnsembleArrays, TreeEnsemble))
-        self._check = AdditivityCheck(None if converted else model, ensemble, output)
+        self._check = AdditivityCheck(model, ensemble, output)
         self._game = TreeGame(ensemble, background if interventional else None, output, self._dtype)
         self._expected: npt.NDArray[np.float64] | ExpectedLoss | None = None
 
