@@ -11,6 +11,7 @@ void bind_background(pybind11::module_& module);
 void bind_game(pybind11::module_& module);
 void bind_pairwise(pybind11::module_& module);
 void bind_plan(pybind11::module_& module);
+void bind_responses(pybind11::module_& module);
 void bind_runtime(pybind11::module_& module);
 void bind_synthetic_rows(pybind11::module_& module);
 

@@ -34,6 +34,7 @@ PYBIND11_MODULE(_core, module, py::mod_gil_not_used()) {
   leafshap::bind_pairwise(module);
   leafshap::bind_plan(module);
   leafshap::bind_background(module);
+  leafshap::bind_responses(module);
   leafshap::bind_runtime(module);
   leafshap::bind_synthetic_rows(module);
 }

@@ -12,6 +12,7 @@
 #include "kernels/pairwise.hpp"
 #include "kernels/path.hpp"
 #include "kernels/patterns.hpp"
+#include "kernels/responses.hpp"
 
 namespace leafshap {
 
@@ -33,6 +34,10 @@ struct KernelTable {
   void (*decide_pairs)(const PairTileArguments&);
   void (*evaluate_pair)(const PairArguments&);
   void (*add_product)(const ProductArguments&);
+  void (*find_homes)(const ResponseWalk&);
+  void (*respond)(const RespondArguments&);
+  void (*add_curves)(const CurveArguments&);
+  void (*weigh_leaves)(const WeighArguments&);
 };
 
 extern const KernelTable kBaselineKernels;

@@ -138,6 +138,43 @@ class CoalitionGame:
     def varying(self, X: _Rows, n_threads: int) -> npt.NDArray[np.bool_]: ...  # (n, n_features)
 
 @final
+class ResponsePlan:
+    """What trees answer when players (features, or groups of them) take the values of probes."""
+
+    def __init__(
+        self,
+        ensemble: Ensemble,
+        n_trees: int,
+        players: npt.NDArray[np.int32],  # (n_features,), -1: none
+        probes: _Rows,  # (m, n_features)
+        joint: bool,
+    ) -> None: ...
+    @property
+    def n_players(self) -> int: ...
+    @property
+    def cell_offsets(self) -> npt.NDArray[np.int64]: ...  # (players + 1,)
+    def cells(self, player: int) -> npt.NDArray[np.int64]: ...  # (m,)
+    def predict(self, rows: _Rows, out: npt.NDArray[np.float64], n_threads: int) -> None: ...
+    def respond(
+        self,
+        rows: _Rows,
+        sources: npt.NDArray[np.int64],  # (repeats, n)
+        begin: int,
+        end: int,
+        out: npt.NDArray[np.float64],  # (players, repeats, n, n_outputs)
+        n_threads: int,
+    ) -> npt.NDArray[np.int64]: ...  # (players,)
+    def curves(
+        self,
+        rows: _Rows,
+        out: npt.NDArray[np.float64],  # (n, cells, n_outputs)
+        n_threads: int,
+    ) -> None: ...
+    def means(
+        self, rows: _Rows, weights: _Weights | None, n_threads: int
+    ) -> npt.NDArray[np.float64]: ...  # (cells, n_outputs)
+
+@final
 class CoalitionDesign:
     """Pairs of a coalition and its complement, drawn without replacement."""
 

@@ -1,0 +1,44 @@
+// Values that players take in turn, as far as the trees can tell them apart.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "plan/quantizer.hpp"
+#include "types.hpp"
+
+namespace leafshap {
+
+// Cells in a row: [begin, end).
+struct CellRun {
+  std::uint32_t begin, end;
+};
+
+// Values of a feature, or of several at once. Probes whose ranks are the same in all the features'
+// columns are one cell; cells are in the order of their ranks.
+class ResponseAxis {
+ public:
+  explicit ResponseAxis(std::vector<std::uint32_t> columns) : columns_(std::move(columns)) {}
+
+  // From the ranks of all m probes, (n_columns, m).
+  void find_cells(const std::vector<std::uint16_t>& ranks, Index m);
+
+  std::uint32_t n_cells() const { return n_cells_; }
+  const std::vector<std::uint32_t>& cell_of_probe() const { return cell_of_probe_; }
+
+  // The cells among `whole` that a node with this test sends left, and the others.
+  struct Sides {
+    std::vector<CellRun> left, right;
+  };
+  Sides split(const std::vector<CellRun>& whole, const Quantizer::Test& test,
+              const std::vector<std::uint64_t>& category_bits) const;
+
+ private:
+  std::vector<std::uint32_t> columns_;  // of the quantizer
+  std::vector<std::uint8_t> ordered_;   // by column: its ranks never fall from cell to cell
+  std::vector<std::uint16_t> ranks_;    // (columns, n_cells)
+  std::vector<std::uint32_t> cell_of_probe_;
+  std::uint32_t n_cells_ = 0;
+};
+
+}  // namespace leafshap

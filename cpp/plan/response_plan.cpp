@@ -1,0 +1,261 @@
+#include "plan/response_plan.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "error.hpp"
+#include "ir/statistics.hpp"
+#include "plan/leaf_range.hpp"
+
+namespace leafshap {
+namespace {
+
+// Sums of values over all trees stay below 2^kBits, and so do sums of their differences.
+constexpr int kBits = 60;
+
+std::uint32_t as_place(std::size_t place) {
+  if (place > std::numeric_limits<std::uint32_t>::max()) {
+    throw Unsupported("the model's leaves need more than 2^32 places");
+  }
+  return static_cast<std::uint32_t>(place);
+}
+
+}  // namespace
+
+// Compiles one tree after the other into the plan's arrays.
+class ResponsePlan::Compiler {
+ public:
+  Compiler(ResponsePlan& plan, const std::vector<Quantizer::Test>& tests)
+      : plan_(plan),
+        e_(*plan.ensemble_),
+        tests_(tests),
+        position_(static_cast<std::size_t>(plan.players_.n_players), -1),
+        cells_(plan.axes_.size()) {}
+
+  void compile(Index tree) {
+    tree_ = tree;
+    offset_ = e_.tree_offsets[tree];
+    weight_ = e_.weight(tree, plan_.n_trees_);
+    find_players();
+    const std::int32_t root = walk();
+    plan_.trees_.push_back({root, e_.vector_leaves ? 0 : e_.tree_output[tree]});
+    plan_.end_leaves_.push_back(as_place(plan_.leaves_.size()));
+  }
+
+ private:
+  // A player on the path, and the axes of its features there.
+  struct OnPath {
+    std::int32_t player;
+    std::vector<std::int32_t> axes;
+  };
+  struct Frame {
+    NodeId node;
+    std::int32_t index;  // among the plan's nodes
+    int n_children_done;
+    bool adds_axis;
+    std::vector<CellRun> whole, right;  // cells of the node's axis: before it, right of it
+  };
+
+  bool is_leaf(NodeId node) const { return e_.left[offset_ + node] == -1; }
+  std::int32_t player(NodeId node) const {
+    return plan_.players_.of_feature[e_.split_feature[offset_ + node]];
+  }
+  std::int32_t axis(NodeId node) const {
+    return plan_.axis_of_feature_[e_.split_feature[offset_ + node]];
+  }
+
+  void find_players() {
+    const NodeOrder order = parents_first(e_, tree_);
+    players_here_.assign(order.nodes.size(), false);
+    for (auto node = order.nodes.rbegin(); node != order.nodes.rend(); ++node) {
+      if (is_leaf(*node)) continue;
+      players_here_[*node] = player(*node) >= 0 || players_here_[e_.left[offset_ + *node]] ||
+                             players_here_[e_.right[offset_ + *node]];
+    }
+  }
+
+  // In depth, left first; returns the root.
+  std::int32_t walk() {
+    if (is_leaf(0)) return add_leaf(0);
+    std::vector<Frame> frames;
+    frames.push_back(enter(0));
+    const std::int32_t root = frames.back().index;
+    while (!frames.empty()) {
+      Frame& frame = frames.back();
+      if (frame.n_children_done == 2) {
+        leave(frame);
+        frames.pop_back();
+        continue;
+      }
+      const bool to_left = frame.n_children_done++ == 0;
+      if (!to_left && axis(frame.node) >= 0) cells_[axis(frame.node)] = std::move(frame.right);
+      const Index global = offset_ + frame.node;
+      const NodeId child = to_left ? e_.left[global] : e_.right[global];
+      const std::int32_t parent = frame.index;
+      std::int32_t index;
+      if (is_leaf(child)) {
+        index = add_leaf(child);
+      } else {
+        frames.push_back(enter(child));  // invalidates frame
+        index = frames.back().index;
+        plan_.n_levels_ = std::max(plan_.n_levels_, frames.size());
+      }
+      (to_left ? plan_.nodes_[parent].left : plan_.nodes_[parent].right) = index;
+    }
+    plan_.n_levels_ = std::max<std::size_t>(plan_.n_levels_, 1);
+    return root;
+  }
+
+  Frame enter(NodeId node) {
+    const Quantizer::Test& test = tests_[offset_ + node];
+    ResponseNode out{};
+    out.test = {test.column, test.cut, test.categorical, test.category_bits};
+    out.slot = -1;
+    out.players_here = players_here_[node];
+    Frame frame{node, static_cast<std::int32_t>(plan_.nodes_.size()), 0, false, {}, {}};
+    const std::int32_t p = player(node), a = axis(node);
+    if (p >= 0) {
+      out.first = position_[p] < 0;
+      if (out.first) {
+        position_[p] = static_cast<std::int32_t>(path_.size());
+        path_.push_back({p, {}});
+        plan_.most_slots_ = std::max(plan_.most_slots_, path_.size());
+      }
+      out.slot = position_[p];
+      std::vector<std::int32_t>& axes = path_[out.slot].axes;
+      frame.adds_axis = std::find(axes.begin(), axes.end(), a) == axes.end();
+      if (frame.adds_axis) {
+        axes.push_back(a);
+        cells_[a] = {{0, plan_.axes_[a].n_cells()}};
+      }
+      auto sides = plan_.axes_[a].split(cells_[a], test, plan_.quantizer_.category_bits());
+      frame.whole = std::move(cells_[a]);
+      frame.right = std::move(sides.right);
+      cells_[a] = std::move(sides.left);
+    }
+    plan_.nodes_.push_back(out);
+    return frame;
+  }
+
+  void leave(Frame& frame) {
+    const std::int32_t p = player(frame.node);
+    if (p < 0) return;
+    cells_[axis(frame.node)] = std::move(frame.whole);
+    if (frame.adds_axis) path_[position_[p]].axes.pop_back();
+    if (plan_.nodes_[frame.index].first) {
+      position_[p] = -1;
+      path_.pop_back();
+    }
+  }
+
+  std::int32_t add_leaf(NodeId node) {
+    plan_.leaves_.push_back({as_place(plan_.values_.size()), as_place(plan_.slots_.size())});
+    for (OutputId k = 0; k < e_.leaf_width(); ++k) {
+      const double value = weight_ * e_.leaf(offset_ + node)[k];
+      plan_.values_.push_back(std::llrint(value / plan_.unit_));
+    }
+    for (const OnPath& on_path : path_) {
+      plan_.slots_.push_back(
+          {static_cast<std::uint32_t>(on_path.player), as_place(plan_.runs_.size())});
+      const bool none = std::any_of(on_path.axes.begin(), on_path.axes.end(),
+                                    [&](std::int32_t a) { return cells_[a].empty(); });
+      if (none) continue;
+      for (const std::int32_t a : on_path.axes) {
+        for (const CellRun& run : cells_[a]) {
+          plan_.runs_.push_back(
+              {static_cast<std::uint32_t>(a) & 0x7FFFFFFF, 0, run.begin, run.end - run.begin});
+        }
+        plan_.runs_.back().last = 1;
+      }
+    }
+    return ~static_cast<std::int32_t>(plan_.leaves_.size() - 1);
+  }
+
+  ResponsePlan& plan_;
+  const TreeEnsemble& e_;
+  const std::vector<Quantizer::Test>& tests_;
+  // of the tree that is compiled
+  Index tree_ = 0, offset_ = 0;
+  double weight_ = 1;
+  std::vector<bool> players_here_;
+  std::vector<OnPath> path_;
+  std::vector<std::int32_t> position_;       // of a player on the path, or -1
+  std::vector<std::vector<CellRun>> cells_;  // by axis: that satisfy the path's conditions
+};
+
+ResponsePlan::ResponsePlan(std::shared_ptr<const TreeEnsemble> ensemble, Index n_trees,
+                           ResponsePlayers players, const Rows& probes)
+    : ensemble_(std::move(ensemble)),
+      n_trees_(n_trees),
+      quantizer_(*ensemble_, n_trees),
+      players_(std::move(players)),
+      n_probes_(count_rows(probes)) {
+  const TreeEnsemble& e = *ensemble_;
+  std::vector<Quantizer::Test> tests(static_cast<std::size_t>(e.tree_offsets[n_trees]));
+  for (std::size_t node = 0; node < tests.size(); ++node) {
+    if (e.left[node] != -1) tests[node] = quantizer_.test_of(static_cast<Index>(node));
+  }
+  find_axes(probes);
+  choose_unit();
+  Compiler compiler(*this, tests);
+  for (Index tree = 0; tree < n_trees; ++tree) compiler.compile(tree);
+  slots_.push_back({0, as_place(runs_.size())});
+}
+
+void ResponsePlan::find_axes(const Rows& probes) {
+  const std::vector<std::int32_t>& player = players_.of_feature;
+  axis_of_feature_.assign(player.size(), -1);
+  std::int32_t n_axes = players_.joint ? players_.n_players : 0;
+  for (std::size_t f = 0; f < player.size(); ++f) {
+    if (player[f] >= 0) axis_of_feature_[f] = players_.joint ? player[f] : n_axes++;
+  }
+  std::vector<std::vector<std::uint32_t>> columns(static_cast<std::size_t>(n_axes));
+  for (std::size_t c = 0; c < quantizer_.n_columns(); ++c) {
+    const std::int32_t axis = axis_of_feature_[quantizer_.feature_of(c)];
+    if (axis >= 0) columns[axis].push_back(static_cast<std::uint32_t>(c));
+  }
+
+  constexpr int kTile = 256;
+  const auto n_columns = quantizer_.n_columns();
+  std::vector<std::uint16_t> tile(n_columns * kTile);
+  std::vector<std::uint16_t> ranks(n_columns * static_cast<std::size_t>(n_probes_));
+  for (Index begin = 0; begin < n_probes_; begin += kTile) {
+    const Index count = std::min<Index>(kTile, n_probes_ - begin);
+    quantizer_.quantize(probes, begin, count, kTile, tile.data());
+    for (std::size_t c = 0; c < n_columns; ++c) {
+      std::copy_n(tile.data() + c * kTile, count,
+                  ranks.data() + c * static_cast<std::size_t>(n_probes_) + begin);
+    }
+  }
+  first_cells_.push_back(0);
+  for (std::vector<std::uint32_t>& of_axis : columns) {
+    axes_.emplace_back(std::move(of_axis)).find_cells(ranks, n_probes_);
+    first_cells_.push_back(first_cells_.back() + axes_.back().n_cells());
+  }
+}
+
+// A power of two, so that values are only rounded, the smallest that leaves room for the sums.
+void ResponsePlan::choose_unit() {
+  const TreeEnsemble& e = *ensemble_;
+  double most = 0;
+  for (Index tree = 0; tree < n_trees_; ++tree) {
+    const double weight = e.weight(tree, n_trees_);
+    double largest = 0;
+    for (Index node = e.tree_offsets[tree]; node < e.tree_offsets[tree + 1]; ++node) {
+      if (e.left[node] != -1) continue;
+      for (OutputId k = 0; k < e.leaf_width(); ++k) {
+        const double value = weight * e.leaf(node)[k];
+        check_leaf(value, sizeof(double), tree, static_cast<NodeId>(node - e.tree_offsets[tree]));
+        largest = std::max(largest, std::fabs(value));
+      }
+    }
+    most += largest;
+  }
+  int exponent = 0;
+  std::frexp(most, &exponent);  // most < 2^exponent
+  constexpr int kSmallest = -1000;
+  unit_ = std::ldexp(1.0, std::max(exponent - kBits, kSmallest));
+}
+
+}  // namespace leafshap
