@@ -1,4 +1,5 @@
 // Partial dependence from how much weight of the rows would reach each leaf.
+#include <algorithm>
 #include <cmath>
 #include <mutex>
 #include <numeric>
@@ -13,7 +14,7 @@ namespace {
 // Whole numbers, so that their sums do not depend on the order.
 struct LeafWeights {
   explicit LeafWeights(const ResponsePlan& plan)
-      : leaves(plan.leaves().size(), 0), slots(plan.slots().size(), 0) {}
+      : leaves(plan.leaves().size(), 0), slots(plan.n_slots(), 0) {}
 
   void add(const LeafWeights& other) {
     for (std::size_t i = 0; i < leaves.size(); ++i) leaves[i] += other.leaves[i];
@@ -21,7 +22,7 @@ struct LeafWeights {
   }
 
   std::vector<std::int64_t> leaves;  // of the rows that reach the leaf
-  std::vector<std::int64_t> slots;   // of the rows that reach it with the slot's player free
+  std::vector<std::int64_t> slots;   // of the rows that reach it only with the slot's player free
 };
 
 // Weights as shares of 2^60; empty if there are none.
@@ -65,6 +66,52 @@ class WeighWorker {
   std::mutex& mutex_;
 };
 
+// A player on the path to a leaf, and the cells with which it satisfies the path's conditions.
+struct PathPlayer {
+  std::uint32_t player;
+  ResponseRuns runs;
+};
+
+// Calls use(leaf, players on its path) for every leaf of a tree. Players are joint.
+template <typename Use>
+void for_leaves(const ResponsePlan& plan, std::int32_t root, Use&& use) {
+  struct Step {
+    std::int32_t node;
+    int n_done;
+    ResponseRuns replaced;
+  };
+  std::vector<Step> steps;
+  std::vector<PathPlayer> players;
+  std::int32_t node = root;
+  while (true) {
+    if (node < 0) {
+      use(static_cast<std::size_t>(~node), players);
+    } else {
+      const ResponseNode& n = plan.nodes()[node];
+      if (n.adds_slot) players.push_back({n.player, {}});
+      steps.push_back({node, 0, n.slot < 0 ? ResponseRuns{} : players[n.slot].runs});
+    }
+    while (!steps.empty() && steps.back().n_done == 2) {
+      const ResponseNode& n = plan.nodes()[steps.back().node];
+      if (n.slot >= 0) players[n.slot].runs = steps.back().replaced;
+      if (n.adds_slot) players.pop_back();
+      steps.pop_back();
+    }
+    if (steps.empty()) return;
+    const ResponseNode& n = plan.nodes()[steps.back().node];
+    const int side = steps.back().n_done++;
+    if (n.slot >= 0) players[n.slot].runs = n.runs[side];
+    node = n.children[side];
+  }
+}
+
+void add_run(double* curve, std::int64_t n_cells, OutputId n_outputs, const ResponseRun& run,
+             double gain) {
+  const std::int64_t begin = run.begin, behind = begin + run.size;
+  curve[begin * n_outputs] += gain;
+  if (behind < n_cells) curve[behind * n_outputs] -= gain;
+}
+
 }  // namespace
 
 void mean_responses(const ResponsePlan& plan, const Rows& rows, const std::vector<double>& weights,
@@ -89,35 +136,26 @@ void mean_responses(const ResponsePlan& plan, const Rows& rows, const std::vecto
   const Index n_cells = first_cells.back();
   std::fill_n(out, n_cells * n_outputs, 0.0);
   std::vector<double> means = plan.ensemble().base_values;
-  std::uint32_t leaf = 0;
-  for (std::size_t tree = 0; tree < plan.trees().size(); ++tree) {
-    const OutputId output = plan.trees()[tree].output;
-    for (; leaf < plan.end_leaves()[tree]; ++leaf) {
-      const std::int64_t* values = plan.values().data() + plan.leaves()[leaf].value;
+  for (const ResponseTree& tree : plan.trees()) {
+    for_leaves(plan, tree.root, [&](std::size_t leaf, const std::vector<PathPlayer>& players) {
+      const ResponseLeaf& place = plan.leaves()[leaf];
       const double share = static_cast<double>(found.leaves[leaf]) / all;
-      const std::uint32_t first = plan.leaves()[leaf].slot;
-      const std::uint32_t last = leaf + 1 < plan.leaves().size()
-                                     ? plan.leaves()[leaf + 1].slot
-                                     : static_cast<std::uint32_t>(plan.slots().size() - 1);
       for (OutputId k = 0; k < width; ++k) {
-        const double value = plan.unit() * static_cast<double>(values[k]);
-        means[output + k] += value * share;
-        for (std::uint32_t s = first; s < last; ++s) {
-          const ResponseSlot& slot = plan.slots()[s];
-          const double free_share = static_cast<double>(found.slots[s]) / all;
-          const std::int64_t begin = first_cells[slot.player];
-          const std::int64_t size = first_cells[slot.player + 1] - begin;
-          double* curve = out + begin * n_outputs + output + k;
+        const double value = plan.unit() * static_cast<double>(plan.values()[place.value + k]);
+        means[tree.output + k] += value * share;
+        for (std::size_t s = 0; s < players.size(); ++s) {
+          const std::int64_t begin = first_cells[players[s].player];
+          const std::int64_t size = first_cells[players[s].player + 1] - begin;
+          const double free_share =
+              static_cast<double>(found.leaves[leaf] + found.slots[place.slot + s]) / all;
+          double* curve = out + begin * n_outputs + tree.output + k;
           if (size > 0) curve[0] -= value * share;
-          for (std::uint32_t r = slot.run; r < plan.slots()[s + 1].run; ++r) {
-            const ResponseRun& run = plan.runs()[r];
-            const std::int64_t behind = std::int64_t{run.begin} + run.size;
-            curve[run.begin * std::int64_t{n_outputs}] += value * free_share;
-            if (behind < size) curve[behind * n_outputs] -= value * free_share;
+          for (std::uint32_t r = players[s].runs.first; r < players[s].runs.end; ++r) {
+            add_run(curve, size, n_outputs, plan.runs()[r], value * free_share);
           }
         }
       }
-    }
+    });
   }
   for (Index p = 0; p < plan.players().n_players; ++p) {
     for (OutputId k = 0; k < n_outputs; ++k) {

@@ -10,11 +10,13 @@ ResponseTile::ResponseTile(const ResponsePlan& plan, const Rows& rows)
       ranks_(plan.quantizer().n_columns() * kResponseRows),
       places_(plan.n_levels() + 1),
       sets_((plan.n_levels() + 1) * (1 + plan.most_slots())),
+      steps_(plan.n_levels()),
+      slots_(plan.most_slots()),
+      conditions_(plan.axes().size()),
       home_(static_cast<std::size_t>(plan.ensemble().leaf_width()) * kResponseRows),
       margins_(static_cast<std::size_t>(plan.ensemble().n_outputs) * kResponseRows) {
   walk_.nodes = plan.nodes().data();
   walk_.leaves = plan.leaves().data();
-  walk_.slots = plan.slots().data();
   walk_.runs = plan.runs().data();
   walk_.values = plan.values().data();
   walk_.width = plan.ensemble().leaf_width();
@@ -22,6 +24,9 @@ ResponseTile::ResponseTile(const ResponsePlan& plan, const Rows& rows)
   walk_.ranks = ranks_.data();
   walk_.places = places_.data();
   walk_.sets = sets_.data();
+  walk_.steps = steps_.data();
+  walk_.slots = slots_.data();
+  walk_.conditions = conditions_.data();
   walk_.sets_per_level = 1 + plan.most_slots();
   walk_.home = home_.data();
 }

@@ -44,6 +44,9 @@ class ResponseTile {
   AlignedBuffer<std::uint16_t> ranks_;
   AlignedBuffer<ResponsePlace> places_;
   AlignedBuffer<ResponseSet> sets_;
+  AlignedBuffer<ResponseStep> steps_;
+  AlignedBuffer<ResponseSlot> slots_;
+  AlignedBuffer<ResponseCondition> conditions_;
   AlignedBuffer<std::int64_t> home_, margins_;
   ResponseWalk walk_{};
 };

@@ -30,34 +30,45 @@ struct ResponseSet {
   std::uint64_t words[kResponseWords];
 };
 
-// An inner node. A child that is a leaf is negative.
+// Runs of cells: [first, end).
+struct ResponseRuns {
+  std::uint32_t first, end;
+};
+
+// Cells in a row.
+struct ResponseRun {
+  std::uint32_t begin, size;
+};
+
+// An inner node. A child that is a leaf is negative. Its slot is the place of its player among
+// those that the path has met, its condition the place of its axis (a feature of the player).
 struct ResponseNode {
   PatternTest test;
-  std::int32_t left, right;
-  std::int32_t slot;          // of the player among those on the path; -1: of no player
-  std::uint8_t first;         // the path has no test of the player above
-  std::uint8_t players_here;  // at the node or below
+  std::int32_t children[2];  // left, right
+  std::int32_t slot;         // -1: of no player
+  std::int32_t condition;
+  std::uint32_t player, axis;
+  ResponseRuns runs[2];           // cells that satisfy the path's conditions on the axis, by side
+  std::uint8_t adds_slot;         // the path has no test of the player above
+  std::uint8_t adds_condition;    // nor of the axis
+  std::uint8_t has_players_here;  // at the node or below
 };
 
-// A leaf's slots are in the order in which its path meets the players.
+// A leaf has as many slots as its path has players.
 struct ResponseLeaf {
   std::uint32_t value;  // first of its values
-  std::uint32_t slot;
+  std::uint32_t slot;   // number of the first among all leaves'
 };
 
-// A player on a leaf's path, and the cells that satisfy the leaf's conditions on its features: its
-// runs are those up to the next slot's. None: no cell does.
+// The way to a node: what the path asks of a player's values.
 struct ResponseSlot {
   std::uint32_t player;
-  std::uint32_t run;
+  std::int32_t condition;  // the last one on its axes
 };
-
-// Cells in a row, of one axis. The runs of an axis come one after the other; an axis for which a
-// player's value must be in one of them too follows the last.
-struct ResponseRun {
-  std::uint32_t axis : 31;
-  std::uint32_t last : 1;
-  std::uint32_t begin, size;
+struct ResponseCondition {
+  ResponseRuns runs;
+  std::uint32_t axis;
+  std::int32_t previous;  // condition of the same slot; -1: none
 };
 
 // What the walk goes back to: a node whose right side waits.
@@ -67,6 +78,16 @@ struct ResponsePlace {
   std::int32_t node, n_slots;
   bool right_done;
 };
+
+// A node on the way to another one, and the condition that it replaced.
+struct ResponseStep {
+  std::int32_t node;
+  ResponseRuns replaced;
+  bool right_done;
+};
+
+// A node whose sets hold at most so many rows is left to walks row by row.
+inline constexpr int kResponseFewRows = 8;
 
 struct ResponseTree {
   std::int32_t root;
@@ -78,15 +99,17 @@ struct ResponseWalk {
   ResponseTree tree;
   const ResponseNode* nodes;
   const ResponseLeaf* leaves;
-  const ResponseSlot* slots;
   const ResponseRun* runs;
   const std::int64_t* values;  // (leaves, width)
   std::int32_t width;
   const std::uint64_t* category_bits;
   const std::uint16_t* ranks;  // (n_columns, kResponseRows)
   ResponseSet rows;
-  ResponsePlace* places;  // scratch: (levels + 1)
-  ResponseSet* sets;      // scratch: (levels + 1, sets_per_level)
+  ResponsePlace* places;          // scratch: (levels + 1)
+  ResponseStep* steps;            // scratch: (levels)
+  ResponseSlot* slots;            // scratch: as many as a path has players
+  ResponseCondition* conditions;  // scratch: as many as there are axes
+  ResponseSet* sets;              // scratch: (levels + 1, sets_per_level)
   std::size_t sets_per_level;
   std::int64_t* home;  // (width, kResponseRows): values of the rows' own leaves, written first
 };
@@ -117,7 +140,7 @@ struct WeighArguments {
   ResponseWalk walk;
   const std::int64_t* weights;  // (kResponseRows), null: 1 each
   std::int64_t* leaf_weights;   // (leaves): of H
-  std::int64_t* slot_weights;   // (slots): of F_j
+  std::int64_t* slot_weights;   // (leaves' slots): of F_j without H
 };
 
 }  // namespace leafshap

@@ -30,7 +30,8 @@ class ResponsePlan::Compiler {
       : plan_(plan),
         e_(*plan.ensemble_),
         tests_(tests),
-        position_(static_cast<std::size_t>(plan.players_.n_players), -1),
+        slot_(static_cast<std::size_t>(plan.players_.n_players), -1),
+        condition_(plan.axes_.size(), -1),
         cells_(plan.axes_.size()) {}
 
   void compile(Index tree) {
@@ -40,20 +41,13 @@ class ResponsePlan::Compiler {
     find_players();
     const std::int32_t root = walk();
     plan_.trees_.push_back({root, e_.vector_leaves ? 0 : e_.tree_output[tree]});
-    plan_.end_leaves_.push_back(as_place(plan_.leaves_.size()));
   }
 
  private:
-  // A player on the path, and the axes of its features there.
-  struct OnPath {
-    std::int32_t player;
-    std::vector<std::int32_t> axes;
-  };
   struct Frame {
     NodeId node;
     std::int32_t index;  // among the plan's nodes
     int n_children_done;
-    bool adds_axis;
     std::vector<CellRun> whole, right;  // cells of the node's axis: before it, right of it
   };
 
@@ -101,7 +95,7 @@ class ResponsePlan::Compiler {
         index = frames.back().index;
         plan_.n_levels_ = std::max(plan_.n_levels_, frames.size());
       }
-      (to_left ? plan_.nodes_[parent].left : plan_.nodes_[parent].right) = index;
+      plan_.nodes_[parent].children[to_left ? 0 : 1] = index;
     }
     plan_.n_levels_ = std::max<std::size_t>(plan_.n_levels_, 1);
     return root;
@@ -112,24 +106,25 @@ class ResponsePlan::Compiler {
     ResponseNode out{};
     out.test = {test.column, test.cut, test.categorical, test.category_bits};
     out.slot = -1;
-    out.players_here = players_here_[node];
-    Frame frame{node, static_cast<std::int32_t>(plan_.nodes_.size()), 0, false, {}, {}};
+    out.has_players_here = players_here_[node];
+    Frame frame{node, static_cast<std::int32_t>(plan_.nodes_.size()), 0, {}, {}};
     const std::int32_t p = player(node), a = axis(node);
     if (p >= 0) {
-      out.first = position_[p] < 0;
-      if (out.first) {
-        position_[p] = static_cast<std::int32_t>(path_.size());
-        path_.push_back({p, {}});
-        plan_.most_slots_ = std::max(plan_.most_slots_, path_.size());
-      }
-      out.slot = position_[p];
-      std::vector<std::int32_t>& axes = path_[out.slot].axes;
-      frame.adds_axis = std::find(axes.begin(), axes.end(), a) == axes.end();
-      if (frame.adds_axis) {
-        axes.push_back(a);
+      out.player = static_cast<std::uint32_t>(p);
+      out.axis = static_cast<std::uint32_t>(a);
+      out.adds_slot = slot_[p] < 0;
+      if (out.adds_slot) slot_[p] = n_slots_++;
+      out.slot = slot_[p];
+      plan_.most_slots_ = std::max(plan_.most_slots_, static_cast<std::size_t>(n_slots_));
+      out.adds_condition = condition_[a] < 0;
+      if (out.adds_condition) {
+        condition_[a] = n_conditions_++;
         cells_[a] = {{0, plan_.axes_[a].n_cells()}};
       }
+      out.condition = condition_[a];
       auto sides = plan_.axes_[a].split(cells_[a], test, plan_.quantizer_.category_bits());
+      out.runs[0] = add_runs(sides.left);
+      out.runs[1] = add_runs(sides.right);
       frame.whole = std::move(cells_[a]);
       frame.right = std::move(sides.right);
       cells_[a] = std::move(sides.left);
@@ -138,36 +133,26 @@ class ResponsePlan::Compiler {
     return frame;
   }
 
+  ResponseRuns add_runs(const std::vector<CellRun>& cells) {
+    const std::uint32_t first = as_place(plan_.runs_.size());
+    for (const auto& [begin, end] : cells) plan_.runs_.push_back({begin, end - begin});
+    return {first, as_place(plan_.runs_.size())};
+  }
+
   void leave(Frame& frame) {
-    const std::int32_t p = player(frame.node);
-    if (p < 0) return;
-    cells_[axis(frame.node)] = std::move(frame.whole);
-    if (frame.adds_axis) path_[position_[p]].axes.pop_back();
-    if (plan_.nodes_[frame.index].first) {
-      position_[p] = -1;
-      path_.pop_back();
-    }
+    const ResponseNode& node = plan_.nodes_[frame.index];
+    if (node.slot < 0) return;
+    cells_[node.axis] = std::move(frame.whole);
+    if (node.adds_condition) condition_[node.axis] = -1, --n_conditions_;
+    if (node.adds_slot) slot_[node.player] = -1, --n_slots_;
   }
 
   std::int32_t add_leaf(NodeId node) {
-    plan_.leaves_.push_back({as_place(plan_.values_.size()), as_place(plan_.slots_.size())});
+    plan_.leaves_.push_back({as_place(plan_.values_.size()), as_place(plan_.n_slots_)});
+    plan_.n_slots_ += static_cast<std::size_t>(n_slots_);
     for (OutputId k = 0; k < e_.leaf_width(); ++k) {
       const double value = weight_ * e_.leaf(offset_ + node)[k];
       plan_.values_.push_back(std::llrint(value / plan_.unit_));
-    }
-    for (const OnPath& on_path : path_) {
-      plan_.slots_.push_back(
-          {static_cast<std::uint32_t>(on_path.player), as_place(plan_.runs_.size())});
-      const bool none = std::any_of(on_path.axes.begin(), on_path.axes.end(),
-                                    [&](std::int32_t a) { return cells_[a].empty(); });
-      if (none) continue;
-      for (const std::int32_t a : on_path.axes) {
-        for (const CellRun& run : cells_[a]) {
-          plan_.runs_.push_back(
-              {static_cast<std::uint32_t>(a) & 0x7FFFFFFF, 0, run.begin, run.end - run.begin});
-        }
-        plan_.runs_.back().last = 1;
-      }
     }
     return ~static_cast<std::int32_t>(plan_.leaves_.size() - 1);
   }
@@ -179,9 +164,10 @@ class ResponsePlan::Compiler {
   Index tree_ = 0, offset_ = 0;
   double weight_ = 1;
   std::vector<bool> players_here_;
-  std::vector<OnPath> path_;
-  std::vector<std::int32_t> position_;       // of a player on the path, or -1
-  std::vector<std::vector<CellRun>> cells_;  // by axis: that satisfy the path's conditions
+  std::int32_t n_slots_ = 0, n_conditions_ = 0;  // of the path
+  std::vector<std::int32_t> slot_;               // of a player on the path, or -1
+  std::vector<std::int32_t> condition_;          // of an axis on the path, or -1
+  std::vector<std::vector<CellRun>> cells_;      // by axis: that satisfy the path's conditions
 };
 
 ResponsePlan::ResponsePlan(std::shared_ptr<const TreeEnsemble> ensemble, Index n_trees,
@@ -200,7 +186,6 @@ ResponsePlan::ResponsePlan(std::shared_ptr<const TreeEnsemble> ensemble, Index n
   choose_unit();
   Compiler compiler(*this, tests);
   for (Index tree = 0; tree < n_trees; ++tree) compiler.compile(tree);
-  slots_.push_back({0, as_place(runs_.size())});
 }
 
 void ResponsePlan::find_axes(const Rows& probes) {

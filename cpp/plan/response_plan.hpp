@@ -1,5 +1,5 @@
 // What answering for players that take other values needs of an ensemble, computed once: the
-// trees' nodes, and by leaf and player the values with which a row may reach the leaf.
+// trees' nodes, and which values satisfy their paths' conditions.
 #pragma once
 
 #include <memory>
@@ -37,10 +37,9 @@ class ResponsePlan {
   const std::vector<std::int64_t>& first_cells() const { return first_cells_; }
 
   const std::vector<ResponseTree>& trees() const { return trees_; }
-  const std::vector<std::uint32_t>& end_leaves() const { return end_leaves_; }  // by tree
   const std::vector<ResponseNode>& nodes() const { return nodes_; }
   const std::vector<ResponseLeaf>& leaves() const { return leaves_; }  // child i is leaf ~i
-  const std::vector<ResponseSlot>& slots() const { return slots_; }    // and one behind the last
+  std::size_t n_slots() const { return n_slots_; }                     // of all leaves
   const std::vector<ResponseRun>& runs() const { return runs_; }
   const std::vector<std::int64_t>& values() const { return values_; }
   double unit() const { return unit_; }  // of the values
@@ -62,14 +61,12 @@ class ResponsePlan {
   Index n_probes_;
   std::vector<std::int64_t> first_cells_;
   std::vector<ResponseTree> trees_;
-  std::vector<std::uint32_t> end_leaves_;
   std::vector<ResponseNode> nodes_;
   std::vector<ResponseLeaf> leaves_;
-  std::vector<ResponseSlot> slots_;
   std::vector<ResponseRun> runs_;
   std::vector<std::int64_t> values_;
   double unit_ = 1;
-  std::size_t n_levels_ = 0, most_slots_ = 0;
+  std::size_t n_slots_ = 0, n_levels_ = 0, most_slots_ = 0;
 };
 
 }  // namespace leafshap
