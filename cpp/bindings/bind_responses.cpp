@@ -17,10 +17,11 @@ class PyResponsePlan {
                  const py::array& probes, bool joint) {
     const TreeEnsemble& e = *handle.ensemble;
     n_trees = checked_trees(e, n_trees);
-    ResponsePlayers checked = players_of(players, e, joint);
+    ResponsePlayers checked = players_of(players, e);
     const Rows rows = rows_of(probes, e.n_features, "probes");
     run_released([&](Cancellation&) {
-      plan_ = std::make_unique<ResponsePlan>(handle.ensemble, n_trees, std::move(checked), rows);
+      plan_ =
+          std::make_unique<ResponsePlan>(handle.ensemble, n_trees, std::move(checked), rows, joint);
     });
   }
 
@@ -37,7 +38,7 @@ class PyResponsePlan {
       throw InvalidInput("player " + std::to_string(player) + " is out of range for " +
                          std::to_string(n_players()));
     }
-    const std::vector<std::uint32_t>& cells = plan_->axes()[player].cell_of_probe();
+    const std::vector<std::uint32_t>& cells = plan_->cells()[player].cell_of_probe();
     py::array_t<std::int64_t> out(static_cast<py::ssize_t>(cells.size()));
     std::copy(cells.begin(), cells.end(), out.mutable_data());
     return out;
@@ -57,6 +58,7 @@ class PyResponsePlan {
   py::array_t<std::int64_t> respond(const py::array& x, const py::array& sources, Index begin,
                                     Index end, py::array out, int n_threads) const {
     check_threads(n_threads);
+    if (plan_->all_values()) throw InvalidInput("a plan with joint=True has no single values");
     const Rows rows = rows_of(x, ensemble().n_features);
     const Sources checked = sources_of(sources, x.shape(0));
     if (begin < 0 || begin > end || end > x.shape(0)) {
@@ -109,17 +111,17 @@ class PyResponsePlan {
   }
 
   void need_joint() const {
-    if (!plan_->players().joint) throw InvalidInput("only a plan with joint=True has cells");
+    if (!plan_->all_values()) throw InvalidInput("only a plan with joint=True has cells");
   }
 
-  static ResponsePlayers players_of(const py::array& players, const TreeEnsemble& e, bool joint) {
+  static ResponsePlayers players_of(const py::array& players, const TreeEnsemble& e) {
     if (!py::isinstance<py::array_t<std::int32_t>>(players) || players.ndim() != 1 ||
         players.shape(0) != e.n_features || !(players.flags() & py::array::c_style)) {
       throw InvalidInput("players must be a C-contiguous array of int32 with one entry for each " +
                          std::string("of the ") + std::to_string(e.n_features) + " features");
     }
     const auto* first = static_cast<const std::int32_t*>(players.data());
-    ResponsePlayers out{{first, first + e.n_features}, 0, joint};
+    ResponsePlayers out{{first, first + e.n_features}, 0};
     std::vector<bool> present(out.of_feature.size(), false);
     for (const std::int32_t player : out.of_feature) {
       if (player < -1 || player >= e.n_features) {
@@ -128,6 +130,10 @@ class PyResponsePlan {
       }
       out.n_players = std::max(out.n_players, player + 1);
       if (player >= 0) present[player] = true;
+    }
+    if (out.n_players > 1 << kAnswerPlayerBits) {
+      throw InvalidInput("at most " + std::to_string(1 << kAnswerPlayerBits) +
+                         " players at a time, got " + std::to_string(out.n_players));
     }
     for (std::int32_t player = 0; player < out.n_players; ++player) {
       if (!present[player]) {

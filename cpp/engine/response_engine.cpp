@@ -2,45 +2,45 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
-#include <cstring>
 #include <mutex>
 
 #include "engine/aligned.hpp"
 #include "engine/dispatch.hpp"
-#include "engine/response_tile.hpp"
+#include "engine/response_rows.hpp"
+#include "engine/response_walk.hpp"
 
 namespace leafshap {
 namespace {
 
-// Calls use(walk) for every tree, and adds up the rows' own leaves that it finds; false if stopped.
+// Calls use(arguments), which finds the rows' homes, for every tree; false if stopped.
 template <typename Use>
-bool add_trees(ResponseTile& tile, const Stop& stop, Use&& use) {
-  return tile.for_trees(stop, [&](const ResponseWalk& walk) {
-    use(walk);
-    tile.add_homes(walk.tree);
+bool add_trees(ResponseRows& rows, const Stop& stop, Use&& use) {
+  return rows.for_trees(stop, [&](const HomeArguments& home) {
+    use(home);
+    rows.add_homes(home.tile.tree);
   });
 }
 
-// Answers of a tile for given cells.
+// Answers of some rows to given values.
 class RespondWorker {
  public:
-  RespondWorker(const ResponsePlan& plan, const Sources& sources, Index n_rows, double* out,
-                std::vector<std::int64_t>& visits, std::mutex& mutex)
+  RespondWorker(const ResponsePlan& plan, const Sources& sources, Index n_rows, Index size,
+                double* out, std::vector<std::int64_t>& visits, std::mutex& mutex)
       : plan_(plan),
         sources_(sources),
         n_rows_(n_rows),
+        size_(static_cast<std::size_t>(size)),
         n_outputs_(plan.ensemble().n_outputs),
         n_players_(plan.players().n_players),
-        n_chunks_(ceil_divide(sources.n_repeats, kResponseLanes)),
         out_(out),
-        cells_(plan.axes().size() * lanes()),
+        lane_ranks_(plan.quantizer().n_columns() * lanes()),
+        with_row_(plan.most_slots() * size_),
+        answers_(2 * most_answers()),
         sums_(static_cast<std::size_t>(n_players_ * n_outputs_) * lanes()),
         visits_(static_cast<std::size_t>(n_players_), 0),
         all_visits_(visits),
         mutex_(mutex) {
-    // lanes without a repeat are in no run
-    std::fill_n(cells_.data(), cells_.size(), ~std::uint32_t{0});
+    lane_ranks_.clear();
   }
   RespondWorker(const RespondWorker&) = delete;
   ~RespondWorker() {
@@ -48,46 +48,59 @@ class RespondWorker {
     for (std::size_t p = 0; p < visits_.size(); ++p) all_visits_[p] += visits_[p];
   }
 
-  void operator()(ResponseTile& tile, Index begin, Index count, const Stop& stop) {
-    gather_cells(begin, count);
-    sums_.clear();
-    RespondArguments a{};
-    a.cells = cells_.data();
-    a.n_chunks = static_cast<std::size_t>(n_chunks_);
-    a.n_outputs = static_cast<std::size_t>(n_outputs_);
-    a.sums = sums_.data();
-    a.visits = visits_.data();
-    const auto add = [&](const ResponseWalk& walk) {
-      a.walk = walk;
-      kernels().respond(a);
-    };
-    if (add_trees(tile, stop, add)) write(tile, begin, count);
+  void operator()(ResponseRows& rows, Index begin, Index count, const Stop& stop) {
+    for (Index repeat = 0; repeat < sources_.n_repeats; repeat += kResponseLanes) {
+      const Index n_lanes = std::min<Index>(kResponseLanes, sources_.n_repeats - repeat);
+      gather_ranks(begin, count, repeat, n_lanes);
+      sums_.clear();
+      RespondArguments a{};
+      a.lane_ranks = lane_ranks_.data();
+      a.lanes = static_cast<std::uint8_t>((1 << n_lanes) - 1);
+      a.with_row = with_row_.data();
+      a.answers = answers_.data();
+      a.most_answers = most_answers();
+      a.n_outputs = static_cast<std::size_t>(n_outputs_);
+      a.sums = sums_.data();
+      a.visits = visits_.data();
+      const auto add = [&](const HomeArguments& home) {
+        a.home = home;
+        kernels().respond(a);
+      };
+      if (repeat > 0) rows.take(begin, count);
+      if (!add_trees(rows, stop, add)) return;
+      write(rows, begin, count, repeat, n_lanes);
+    }
   }
 
  private:
-  Index row_lanes() const { return n_chunks_ * kResponseLanes; }
-  std::size_t lanes() const { return static_cast<std::size_t>(kResponseRows * row_lanes()); }
+  std::size_t lanes() const { return size_ * kResponseLanes; }
+  std::size_t most_answers() const { return plan_.most_slots() * lanes() + kResponseLanes; }
 
-  void gather_cells(Index begin, Index count) {
-    for (std::size_t axis = 0; axis < plan_.axes().size(); ++axis) {
-      const std::uint32_t* cell = plan_.axes()[axis].cell_of_probe().data();
-      std::uint32_t* cells = cells_.data() + axis * lanes();
-      for (Index r = 0; r < sources_.n_repeats; ++r) {
-        const std::int64_t* source = sources_.probes + r * n_rows_ + begin;
-        for (Index i = 0; i < count; ++i) cells[i * row_lanes() + r] = cell[source[i]];
+  void gather_ranks(Index begin, Index count, Index repeat, Index n_lanes) {
+    const Quantizer& quantizer = plan_.quantizer();
+    for (std::size_t c = 0; c < quantizer.n_columns(); ++c) {
+      if (plan_.players().of_feature[quantizer.feature_of(c)] < 0) continue;
+      const std::uint16_t* of_probe =
+          plan_.probe_ranks().data() + c * static_cast<std::size_t>(plan_.n_probes());
+      std::uint16_t* ranks = lane_ranks_.data() + c * lanes();
+      for (Index lane = 0; lane < n_lanes; ++lane) {
+        const std::int64_t* source = sources_.probes + (repeat + lane) * n_rows_ + begin;
+        for (Index i = 0; i < count; ++i) ranks[i * kResponseLanes + lane] = of_probe[source[i]];
       }
     }
   }
 
-  void write(const ResponseTile& tile, Index begin, Index count) const {
+  void write(const ResponseRows& rows, Index begin, Index count, Index repeat,
+             Index n_lanes) const {
     for (Index p = 0; p < n_players_; ++p) {
-      for (Index r = 0; r < sources_.n_repeats; ++r) {
-        double* out = out_ + ((p * sources_.n_repeats + r) * n_rows_ + begin) * n_outputs_;
+      for (Index lane = 0; lane < n_lanes; ++lane) {
+        double* out =
+            out_ + ((p * sources_.n_repeats + repeat + lane) * n_rows_ + begin) * n_outputs_;
         for (Index i = 0; i < count; ++i) {
           for (OutputId k = 0; k < n_outputs_; ++k) {
             const std::int64_t* sums =
                 sums_.data() + static_cast<std::size_t>(p * n_outputs_ + k) * lanes();
-            *out++ = tile.margin(k, tile.margins(k)[i] + sums[i * row_lanes() + r]);
+            *out++ = rows.margin(k, rows.margins(k)[i] + sums[i * kResponseLanes + lane]);
           }
         }
       }
@@ -97,15 +110,33 @@ class RespondWorker {
   const ResponsePlan& plan_;
   const Sources& sources_;
   Index n_rows_;
+  std::size_t size_;
   OutputId n_outputs_;
-  Index n_players_, n_chunks_;
+  Index n_players_;
   double* out_;
-  AlignedBuffer<std::uint32_t> cells_;  // (axes, kResponseRows, chunks, kResponseLanes)
-  AlignedBuffer<std::int64_t> sums_;    // (players, K, kResponseRows, chunks, kResponseLanes)
+  AlignedBuffer<std::uint16_t> lane_ranks_;  // (n_columns, size, kResponseLanes)
+  AlignedBuffer<std::uint8_t> with_row_;
+  AlignedBuffer<std::uint32_t> answers_;
+  AlignedBuffer<std::int64_t> sums_;  // (players, K, size, kResponseLanes)
   std::vector<std::int64_t> visits_;
   std::vector<std::int64_t>& all_visits_;
   std::mutex& mutex_;
 };
+
+// Deep trees have many nodes, which pay only for many rows at a time; else sums should stay in the
+// L2 cache.
+Index rows_at_once(const ResponsePlan& plan) {
+  constexpr std::size_t kSmallBytes = 1 << 20, kLargeBytes = 16 << 20, kRowsPerLeaf = 4;
+  const std::size_t leaves = plan.leaves().size() / std::max<std::size_t>(plan.trees().size(), 1);
+  const std::size_t row_bytes =
+      kResponseLanes * (sizeof(std::int64_t) * static_cast<std::size_t>(plan.players().n_players *
+                                                                        plan.ensemble().n_outputs) +
+                        sizeof(std::uint16_t) * plan.quantizer().n_columns() +
+                        2 * sizeof(std::uint32_t) * plan.most_slots());
+  const std::size_t wanted = std::max(kRowsPerLeaf * leaves, kSmallBytes / row_bytes);
+  const std::size_t most = std::min(kLargeBytes / row_bytes, kMostAnswerRows);
+  return static_cast<Index>(std::clamp<std::size_t>(wanted, 64, std::max<std::size_t>(most, 64)));
+}
 
 // A margin and the fixed-point number that is kept in its place before it is known.
 double as_margin(std::int64_t number) { return std::bit_cast<double>(number); }
@@ -116,16 +147,17 @@ std::int64_t as_number(double margin) { return std::bit_cast<std::int64_t>(margi
 void predict_margins(const ResponsePlan& plan, const Rows& rows, double* out, int n_threads,
                      Cancellation& cancellation) {
   const OutputId n_outputs = plan.ensemble().n_outputs;
-  for_response_tiles(plan, rows, 0, count_rows(rows), n_threads, cancellation, [&] {
-    return [&](ResponseTile& tile, Index begin, Index count, const Stop& stop) {
-      if (!add_trees(tile, stop, kernels().find_homes)) return;
-      for (Index i = 0; i < count; ++i) {
-        for (OutputId k = 0; k < n_outputs; ++k) {
-          out[(begin + i) * n_outputs + k] = tile.margin(k, tile.margins(k)[i]);
-        }
-      }
-    };
-  });
+  for_response_rows(plan, rows, 0, count_rows(rows), rows_at_once(plan), n_threads, cancellation,
+                    [&](Index) {
+                      return [&](ResponseRows& tile, Index begin, Index count, const Stop& stop) {
+                        if (!add_trees(tile, stop, kernels().find_homes)) return;
+                        for (Index i = 0; i < count; ++i) {
+                          for (OutputId k = 0; k < n_outputs; ++k) {
+                            out[(begin + i) * n_outputs + k] = tile.margin(k, tile.margins(k)[i]);
+                          }
+                        }
+                      };
+                    });
 }
 
 std::vector<std::int64_t> respond(const ResponsePlan& plan, const Rows& rows,
@@ -133,9 +165,10 @@ std::vector<std::int64_t> respond(const ResponsePlan& plan, const Rows& rows,
                                   int n_threads, Cancellation& cancellation) {
   std::vector<std::int64_t> visits(static_cast<std::size_t>(plan.players().n_players), 0);
   std::mutex mutex;
-  for_response_tiles(plan, rows, begin, end, n_threads, cancellation, [&] {
-    return RespondWorker(plan, sources, count_rows(rows), out, visits, mutex);
-  });
+  for_response_rows(
+      plan, rows, begin, end, rows_at_once(plan), n_threads, cancellation, [&](Index size) {
+        return RespondWorker(plan, sources, count_rows(rows), size, out, visits, mutex);
+      });
   return visits;
 }
 
@@ -147,7 +180,7 @@ void response_curves(const ResponsePlan& plan, const Rows& rows, double* out, in
   static_assert(sizeof(std::int64_t) == sizeof(double));
 
   // steps become sums along the cells, and then margins
-  const auto finish = [&](const ResponseTile& tile, Index i, double* curves) {
+  const auto finish = [&](const ResponseRows& tile, Index i, double* curves) {
     for (Index p = 0; p < n_players; ++p) {
       for (OutputId k = 0; k < n_outputs; ++k) {
         std::int64_t sum = tile.margins(k)[i];
@@ -159,23 +192,26 @@ void response_curves(const ResponsePlan& plan, const Rows& rows, double* out, in
       }
     }
   };
-  for_response_tiles(plan, rows, 0, count_rows(rows), n_threads, cancellation, [&] {
-    return [&](ResponseTile& tile, Index begin, Index count, const Stop& stop) {
-      double* curves = out + begin * row_size;
-      std::fill_n(curves, count * row_size, as_margin(0));
-      CurveArguments a{};
-      a.first_cells = first_cells.data();
-      a.n_players = static_cast<std::size_t>(n_players);
-      a.n_outputs = static_cast<std::size_t>(n_outputs);
-      a.steps = curves;
-      const auto add = [&](const ResponseWalk& walk) {
-        a.walk = walk;
-        kernels().add_curves(a);
-      };
-      if (!add_trees(tile, stop, add)) return;
-      for (Index i = 0; i < count; ++i) finish(tile, i, curves + i * row_size);
-    };
-  });
+  for_response_rows(plan, rows, 0, count_rows(rows), kResponseRows, n_threads, cancellation,
+                    [&](Index) {
+                      return [&, memory = ResponseWalkMemory(plan)](ResponseRows& tile, Index begin,
+                                                                    Index count, const Stop& stop) {
+                        double* curves = out + begin * row_size;
+                        std::fill_n(curves, count * row_size, as_margin(0));
+                        CurveArguments a{};
+                        a.first_cells = first_cells.data();
+                        a.n_players = static_cast<std::size_t>(n_players);
+                        a.n_outputs = static_cast<std::size_t>(n_outputs);
+                        a.steps = curves;
+                        const auto add = [&](const HomeArguments& home) {
+                          kernels().find_homes(home);
+                          a.walk = memory.walk(home.tile);
+                          kernels().add_curves(a);
+                        };
+                        if (!add_trees(tile, stop, add)) return;
+                        for (Index i = 0; i < count; ++i) finish(tile, i, curves + i * row_size);
+                      };
+                    });
 }
 
 }  // namespace leafshap

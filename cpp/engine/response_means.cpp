@@ -6,7 +6,8 @@
 
 #include "engine/dispatch.hpp"
 #include "engine/response_engine.hpp"
-#include "engine/response_tile.hpp"
+#include "engine/response_rows.hpp"
+#include "engine/response_walk.hpp"
 
 namespace leafshap {
 namespace {
@@ -41,26 +42,27 @@ class WeighWorker {
  public:
   WeighWorker(const ResponsePlan& plan, const std::vector<std::int64_t>& weights,
               LeafWeights& total, std::mutex& mutex)
-      : weights_(weights), own_(plan), total_(total), mutex_(mutex) {}
+      : weights_(weights), memory_(plan), own_(plan), total_(total), mutex_(mutex) {}
   WeighWorker(const WeighWorker&) = delete;
   ~WeighWorker() {
     const std::lock_guard<std::mutex> lock(mutex_);
     total_.add(own_);
   }
 
-  void operator()(ResponseTile& tile, Index begin, const Stop& stop) {
+  void operator()(ResponseRows& rows, Index begin, Index, const Stop& stop) {
     WeighArguments a{};
     a.weights = weights_.empty() ? nullptr : weights_.data() + begin;
     a.leaf_weights = own_.leaves.data();
     a.slot_weights = own_.slots.data();
-    tile.for_trees(stop, [&](const ResponseWalk& walk) {
-      a.walk = walk;
+    rows.for_trees(stop, [&](const HomeArguments& home) {
+      a.walk = memory_.walk(home.tile);
       kernels().weigh_leaves(a);
     });
   }
 
  private:
   const std::vector<std::int64_t>& weights_;
+  ResponseWalkMemory memory_;
   LeafWeights own_;
   LeafWeights& total_;
   std::mutex& mutex_;
@@ -119,12 +121,8 @@ void mean_responses(const ResponsePlan& plan, const Rows& rows, const std::vecto
   const std::vector<std::int64_t> whole = whole_weights(weights);
   LeafWeights found(plan);
   std::mutex mutex;
-  for_response_tiles(plan, rows, 0, count_rows(rows), n_threads, cancellation, [&] {
-    return [worker = WeighWorker(plan, whole, found, mutex)](ResponseTile& tile, Index begin, Index,
-                                                             const Stop& stop) mutable {
-      worker(tile, begin, stop);
-    };
-  });
+  for_response_rows(plan, rows, 0, count_rows(rows), kResponseRows, n_threads, cancellation,
+                    [&](Index) { return WeighWorker(plan, whole, found, mutex); });
   const double all =
       whole.empty()
           ? static_cast<double>(count_rows(rows))

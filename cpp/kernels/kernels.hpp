@@ -34,7 +34,7 @@ struct KernelTable {
   void (*decide_pairs)(const PairTileArguments&);
   void (*evaluate_pair)(const PairArguments&);
   void (*add_product)(const ProductArguments&);
-  void (*find_homes)(const ResponseWalk&);
+  void (*find_homes)(const HomeArguments&);
   void (*respond)(const RespondArguments&);
   void (*add_curves)(const CurveArguments&);
   void (*weigh_leaves)(const WeighArguments&);

@@ -1,16 +1,19 @@
 // Arguments of the kernels for what trees answer when a player (a feature, or a group) takes other
-// values.
+// values than a row's own.
 //
-// Rows of a tile are the bits of a set. A row with player j *free* satisfies all conditions of the
-// path to a node but those on j's features; with H the rows that satisfy all of them, and F_j those
-// with j free, at a node that tests a feature of player k and sends the rows L to the left
+// What a row then gains over the leaf that it reaches as it is, its *home*, is added up in 64-bit
+// fixed point, so that the order of the sums does not matter.
+//
+// `respond` is for a few given values: each is followed down the tree from where it parts from its
+// row. `add_curves` and `weigh_leaves` are for all values at once: rows of a tile are the bits of a
+// set. A row with player j *free* satisfies all conditions of the path to a node but those on j's
+// features; with H the rows that satisfy all of them, and F_j those with j free, at a node that
+// tests a feature of player k and sends the rows L to the left
 //
 //   H(left) = H & L    F_j(left) = F_j & L  (j != k)    F_k(left) = F_k
 //
 // where F_k = H before k's first test, and the right side likewise with the rows not in L. If j
 // takes a value that satisfies a leaf's conditions on j, then exactly the rows of F_j reach it.
-// What a row then gains over its own leaf, its *home*, is added up in 64-bit fixed point, so that
-// the order of the sums does not matter.
 #pragma once
 
 #include <cstddef>
@@ -20,37 +23,24 @@
 
 namespace leafshap {
 
-// Rows of a tile, as words of a set.
-inline constexpr int kResponseWords = 4;
-inline constexpr int kResponseRows = 64 * kResponseWords;
-// Values that a player takes in turn, side by side.
-inline constexpr int kResponseLanes = 8;
-
-struct ResponseSet {
-  std::uint64_t words[kResponseWords];
-};
-
 // Runs of cells: [first, end).
 struct ResponseRuns {
   std::uint32_t first, end;
 };
 
-// Cells in a row.
+// Cells in a row: values of a player that no tree tells apart.
 struct ResponseRun {
   std::uint32_t begin, size;
 };
 
-// An inner node. A child that is a leaf is negative. Its slot is the place of its player among
-// those that the path has met, its condition the place of its axis (a feature of the player).
+// An inner node. A child that is a leaf is negative.
 struct ResponseNode {
   PatternTest test;
-  std::int32_t children[2];  // left, right
-  std::int32_t slot;         // -1: of no player
-  std::int32_t condition;
-  std::uint32_t player, axis;
-  ResponseRuns runs[2];           // cells that satisfy the path's conditions on the axis, by side
+  std::int32_t children[2];       // left, right
+  std::int32_t slot;              // place of its player among those that the path has met; -1: none
+  std::uint32_t player;           // if it has a slot
+  ResponseRuns runs[2];           // the player's cells that satisfy the path's conditions, by side
   std::uint8_t adds_slot;         // the path has no test of the player above
-  std::uint8_t adds_condition;    // nor of the axis
   std::uint8_t has_players_here;  // at the node or below
 };
 
@@ -60,15 +50,69 @@ struct ResponseLeaf {
   std::uint32_t slot;   // number of the first among all leaves'
 };
 
-// The way to a node: what the path asks of a player's values.
-struct ResponseSlot {
-  std::uint32_t player;
-  std::int32_t condition;  // the last one on its axes
+struct ResponseTree {
+  std::int32_t root;
+  std::int32_t output;  // of the leaves' first value
 };
-struct ResponseCondition {
-  ResponseRuns runs;
-  std::uint32_t axis;
-  std::int32_t previous;  // condition of the same slot; -1: none
+
+// A tile of rows at a tree.
+struct ResponseTile {
+  ResponseTree tree;
+  const ResponseNode* nodes;
+  const ResponseLeaf* leaves;
+  const std::int64_t* values;  // (leaves, width)
+  std::int32_t width;
+  const std::uint64_t* category_bits;
+  const std::uint16_t* ranks;  // (n_columns, size)
+  std::size_t size;
+  std::uint32_t n_rows;  // at most size
+  std::int64_t* home;    // (width, size): values of the rows' own leaves
+};
+
+// ---- a few values of every player
+
+// Values that a player takes in turn, side by side.
+inline constexpr int kLaneBits = 3, kResponseLanes = 1 << kLaneBits;
+
+// A value on its way down: its lane, its row and the player, from the lowest bits on.
+inline constexpr int kAnswerRowBits = 12;
+inline constexpr int kAnswerPlayerBits = 32 - kAnswerRowBits - kLaneBits;
+inline constexpr std::size_t kMostAnswerRows = std::size_t{1} << kAnswerRowBits;
+
+// A subtree whose lists are at the end of all lists.
+struct ResponseSpan {
+  std::int32_t node;
+  std::uint32_t first_row, first_answer;
+};
+
+struct HomeArguments {
+  ResponseTile tile;
+  std::uint16_t* rows;  // scratch: (2 * size)
+  ResponseSpan* spans;  // scratch: (levels + 1)
+};
+
+struct RespondArguments {
+  HomeArguments home;
+  const std::uint16_t* lane_ranks;  // (n_columns, size, kResponseLanes): of the values
+  std::uint8_t lanes;               // those that hold a value, by bit
+  std::uint8_t* with_row;  // scratch: (slots of a path, size): lanes that go the row's way, by bit
+  std::uint32_t* answers;  // scratch: (2, most_answers)
+  std::size_t most_answers;  // size * kResponseLanes * slots of a path, and kResponseLanes more
+  std::size_t n_outputs;
+  std::int64_t* sums;    // (players, n_outputs, size, kResponseLanes), added to
+  std::int64_t* visits;  // (players), added to: values that reached another leaf than their row
+};
+
+// ---- all values of every player
+
+// Rows of a tile, as words of a set.
+inline constexpr int kResponseWords = 4;
+inline constexpr int kResponseRows = 64 * kResponseWords;
+// A node that so few rows reach is left to walks row by row.
+inline constexpr int kResponseFewRows = 8;
+
+struct ResponseSet {
+  std::uint64_t words[kResponseWords];
 };
 
 // What the walk goes back to: a node whose right side waits.
@@ -79,52 +123,30 @@ struct ResponsePlace {
   bool right_done;
 };
 
-// A node on the way to another one, and the condition that it replaced.
+// A player on the path, and its cells that satisfy the path's conditions.
+struct ResponseSlot {
+  std::uint32_t player;
+  ResponseRuns runs;
+};
+
+// A node on the path, and the runs that it replaced.
 struct ResponseStep {
   std::int32_t node;
   ResponseRuns replaced;
   bool right_done;
 };
 
-// A node whose sets hold at most so many rows is left to walks row by row.
-inline constexpr int kResponseFewRows = 8;
-
-struct ResponseTree {
-  std::int32_t root;
-  std::int32_t output;  // of the leaves' first value
-};
-
-// A tile of rows and one tree.
 struct ResponseWalk {
-  ResponseTree tree;
-  const ResponseNode* nodes;
-  const ResponseLeaf* leaves;
+  ResponseTile tile;  // of kResponseRows
   const ResponseRun* runs;
-  const std::int64_t* values;  // (leaves, width)
-  std::int32_t width;
-  const std::uint64_t* category_bits;
-  const std::uint16_t* ranks;  // (n_columns, kResponseRows)
-  ResponseSet rows;
-  ResponsePlace* places;          // scratch: (levels + 1)
-  ResponseStep* steps;            // scratch: (levels)
-  ResponseSlot* slots;            // scratch: as many as a path has players
-  ResponseCondition* conditions;  // scratch: as many as there are axes
-  ResponseSet* sets;              // scratch: (levels + 1, sets_per_level)
+  ResponsePlace* places;  // scratch: (levels + 1)
+  ResponseStep* steps;    // scratch: (levels)
+  ResponseSlot* slots;    // scratch: as many as a path has players
+  ResponseSet* sets;      // scratch: (levels + 1, sets_per_level)
   std::size_t sets_per_level;
-  std::int64_t* home;  // (width, kResponseRows): values of the rows' own leaves, written first
 };
 
-// Players take the values of given cells, row by row.
-struct RespondArguments {
-  ResponseWalk walk;
-  const std::uint32_t* cells;  // (axes, kResponseRows, chunks, kResponseLanes)
-  std::size_t n_chunks;
-  std::size_t n_outputs;
-  std::int64_t* sums;    // (players, n_outputs, kResponseRows, chunks, kResponseLanes), added to
-  std::int64_t* visits;  // (players), added to: leaves looked at
-};
-
-// Players take the value of every cell.
+// Players take the value of every cell. Homes are given.
 struct CurveArguments {
   ResponseWalk walk;
   const std::int64_t* first_cells;  // (players + 1)

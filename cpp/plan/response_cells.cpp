@@ -46,7 +46,7 @@ std::uint32_t number_ranks(std::vector<std::uint64_t>& keys) {
 
 }  // namespace
 
-void ResponseAxis::find_cells(const std::vector<std::uint16_t>& ranks, Index m) {
+void PlayerCells::find(const std::vector<std::uint16_t>& ranks, Index m) {
   if (m >= std::numeric_limits<std::uint32_t>::max()) throw InvalidInput("2^32 probes or more");
   const auto size = static_cast<std::size_t>(m);
   std::vector<std::uint64_t> cells(size, 0);
@@ -68,9 +68,9 @@ void ResponseAxis::find_cells(const std::vector<std::uint16_t>& ranks, Index m) 
   }
 }
 
-ResponseAxis::Sides ResponseAxis::split(const std::vector<CellRun>& whole,
-                                        const Quantizer::Test& test,
-                                        const std::vector<std::uint64_t>& category_bits) const {
+PlayerCells::Sides PlayerCells::split(const std::vector<CellRun>& whole,
+                                      const Quantizer::Test& test,
+                                      const std::vector<std::uint64_t>& category_bits) const {
   const auto place = std::find(columns_.begin(), columns_.end(), test.column);
   const auto c = static_cast<std::size_t>(place - columns_.begin());
   const std::uint16_t* rank = ranks_.data() + c * n_cells_;

@@ -14,14 +14,14 @@ struct CellRun {
   std::uint32_t begin, end;
 };
 
-// Values of a feature, or of several at once. Probes whose ranks are the same in all the features'
-// columns are one cell; cells are in the order of their ranks.
-class ResponseAxis {
+// Values of a player. Probes whose ranks are the same in all columns of its features are one cell;
+// cells are in the order of their ranks.
+class PlayerCells {
  public:
-  explicit ResponseAxis(std::vector<std::uint32_t> columns) : columns_(std::move(columns)) {}
+  explicit PlayerCells(std::vector<std::uint32_t> columns) : columns_(std::move(columns)) {}
 
   // From the ranks of all m probes, (n_columns, m).
-  void find_cells(const std::vector<std::uint16_t>& ranks, Index m);
+  void find(const std::vector<std::uint16_t>& ranks, Index m);
 
   std::uint32_t n_cells() const { return n_cells_; }
   const std::vector<std::uint32_t>& cell_of_probe() const { return cell_of_probe_; }

@@ -31,8 +31,7 @@ class ResponsePlan::Compiler {
         e_(*plan.ensemble_),
         tests_(tests),
         slot_(static_cast<std::size_t>(plan.players_.n_players), -1),
-        condition_(plan.axes_.size(), -1),
-        cells_(plan.axes_.size()) {}
+        cells_(slot_.size()) {}
 
   void compile(Index tree) {
     tree_ = tree;
@@ -48,17 +47,13 @@ class ResponsePlan::Compiler {
     NodeId node;
     std::int32_t index;  // among the plan's nodes
     int n_children_done;
-    std::vector<CellRun> whole, right;  // cells of the node's axis: before it, right of it
+    std::vector<CellRun> whole, right;  // cells of the node's player: before it, right of it
   };
 
   bool is_leaf(NodeId node) const { return e_.left[offset_ + node] == -1; }
   std::int32_t player(NodeId node) const {
     return plan_.players_.of_feature[e_.split_feature[offset_ + node]];
   }
-  std::int32_t axis(NodeId node) const {
-    return plan_.axis_of_feature_[e_.split_feature[offset_ + node]];
-  }
-
   void find_players() {
     const NodeOrder order = parents_first(e_, tree_);
     players_here_.assign(order.nodes.size(), false);
@@ -83,7 +78,9 @@ class ResponsePlan::Compiler {
         continue;
       }
       const bool to_left = frame.n_children_done++ == 0;
-      if (!to_left && axis(frame.node) >= 0) cells_[axis(frame.node)] = std::move(frame.right);
+      if (!to_left && player(frame.node) >= 0) {
+        cells_[player(frame.node)] = std::move(frame.right);
+      }
       const Index global = offset_ + frame.node;
       const NodeId child = to_left ? e_.left[global] : e_.right[global];
       const std::int32_t parent = frame.index;
@@ -108,29 +105,30 @@ class ResponsePlan::Compiler {
     out.slot = -1;
     out.has_players_here = players_here_[node];
     Frame frame{node, static_cast<std::int32_t>(plan_.nodes_.size()), 0, {}, {}};
-    const std::int32_t p = player(node), a = axis(node);
+    const std::int32_t p = player(node);
     if (p >= 0) {
       out.player = static_cast<std::uint32_t>(p);
-      out.axis = static_cast<std::uint32_t>(a);
       out.adds_slot = slot_[p] < 0;
-      if (out.adds_slot) slot_[p] = n_slots_++;
-      out.slot = slot_[p];
-      plan_.most_slots_ = std::max(plan_.most_slots_, static_cast<std::size_t>(n_slots_));
-      out.adds_condition = condition_[a] < 0;
-      if (out.adds_condition) {
-        condition_[a] = n_conditions_++;
-        cells_[a] = {{0, plan_.axes_[a].n_cells()}};
+      if (out.adds_slot) {
+        slot_[p] = n_slots_++;
+        plan_.most_slots_ = std::max(plan_.most_slots_, static_cast<std::size_t>(n_slots_));
+        if (plan_.all_values_) cells_[p] = {{0, plan_.cells_[p].n_cells()}};
       }
-      out.condition = condition_[a];
-      auto sides = plan_.axes_[a].split(cells_[a], test, plan_.quantizer_.category_bits());
-      out.runs[0] = add_runs(sides.left);
-      out.runs[1] = add_runs(sides.right);
-      frame.whole = std::move(cells_[a]);
-      frame.right = std::move(sides.right);
-      cells_[a] = std::move(sides.left);
+      out.slot = slot_[p];
+      if (plan_.all_values_) split_cells(test, frame, out);
     }
     plan_.nodes_.push_back(out);
     return frame;
+  }
+
+  void split_cells(const Quantizer::Test& test, Frame& frame, ResponseNode& out) {
+    std::vector<CellRun>& cells = cells_[out.player];
+    auto sides = plan_.cells_[out.player].split(cells, test, plan_.quantizer_.category_bits());
+    out.runs[0] = add_runs(sides.left);
+    out.runs[1] = add_runs(sides.right);
+    frame.whole = std::move(cells);
+    frame.right = std::move(sides.right);
+    cells = std::move(sides.left);
   }
 
   ResponseRuns add_runs(const std::vector<CellRun>& cells) {
@@ -142,9 +140,10 @@ class ResponsePlan::Compiler {
   void leave(Frame& frame) {
     const ResponseNode& node = plan_.nodes_[frame.index];
     if (node.slot < 0) return;
-    cells_[node.axis] = std::move(frame.whole);
-    if (node.adds_condition) condition_[node.axis] = -1, --n_conditions_;
-    if (node.adds_slot) slot_[node.player] = -1, --n_slots_;
+    cells_[node.player] = std::move(frame.whole);
+    if (!node.adds_slot) return;
+    slot_[node.player] = -1;
+    --n_slots_;
   }
 
   std::int32_t add_leaf(NodeId node) {
@@ -164,60 +163,57 @@ class ResponsePlan::Compiler {
   Index tree_ = 0, offset_ = 0;
   double weight_ = 1;
   std::vector<bool> players_here_;
-  std::int32_t n_slots_ = 0, n_conditions_ = 0;  // of the path
-  std::vector<std::int32_t> slot_;               // of a player on the path, or -1
-  std::vector<std::int32_t> condition_;          // of an axis on the path, or -1
-  std::vector<std::vector<CellRun>> cells_;      // by axis: that satisfy the path's conditions
+  std::int32_t n_slots_ = 0;                 // of the path
+  std::vector<std::int32_t> slot_;           // of a player on the path, or -1
+  std::vector<std::vector<CellRun>> cells_;  // by player: that satisfy the path's conditions
 };
 
 ResponsePlan::ResponsePlan(std::shared_ptr<const TreeEnsemble> ensemble, Index n_trees,
-                           ResponsePlayers players, const Rows& probes)
+                           ResponsePlayers players, const Rows& probes, bool all_values)
     : ensemble_(std::move(ensemble)),
       n_trees_(n_trees),
       quantizer_(*ensemble_, n_trees),
       players_(std::move(players)),
-      n_probes_(count_rows(probes)) {
+      n_probes_(count_rows(probes)),
+      all_values_(all_values) {
   const TreeEnsemble& e = *ensemble_;
   std::vector<Quantizer::Test> tests(static_cast<std::size_t>(e.tree_offsets[n_trees]));
   for (std::size_t node = 0; node < tests.size(); ++node) {
     if (e.left[node] != -1) tests[node] = quantizer_.test_of(static_cast<Index>(node));
   }
-  find_axes(probes);
+  rank_probes(probes);
+  if (all_values_) find_cells();
   choose_unit();
   Compiler compiler(*this, tests);
   for (Index tree = 0; tree < n_trees; ++tree) compiler.compile(tree);
 }
 
-void ResponsePlan::find_axes(const Rows& probes) {
-  const std::vector<std::int32_t>& player = players_.of_feature;
-  axis_of_feature_.assign(player.size(), -1);
-  std::int32_t n_axes = players_.joint ? players_.n_players : 0;
-  for (std::size_t f = 0; f < player.size(); ++f) {
-    if (player[f] >= 0) axis_of_feature_[f] = players_.joint ? player[f] : n_axes++;
-  }
-  std::vector<std::vector<std::uint32_t>> columns(static_cast<std::size_t>(n_axes));
-  for (std::size_t c = 0; c < quantizer_.n_columns(); ++c) {
-    const std::int32_t axis = axis_of_feature_[quantizer_.feature_of(c)];
-    if (axis >= 0) columns[axis].push_back(static_cast<std::uint32_t>(c));
-  }
-
+void ResponsePlan::rank_probes(const Rows& probes) {
   constexpr int kTile = 256;
-  const auto n_columns = quantizer_.n_columns();
+  const std::size_t n_columns = quantizer_.n_columns(), m = static_cast<std::size_t>(n_probes_);
   std::vector<std::uint16_t> tile(n_columns * kTile);
-  std::vector<std::uint16_t> ranks(n_columns * static_cast<std::size_t>(n_probes_));
+  probe_ranks_.resize(n_columns * m);
   for (Index begin = 0; begin < n_probes_; begin += kTile) {
     const Index count = std::min<Index>(kTile, n_probes_ - begin);
     quantizer_.quantize(probes, begin, count, kTile, tile.data());
     for (std::size_t c = 0; c < n_columns; ++c) {
-      std::copy_n(tile.data() + c * kTile, count,
-                  ranks.data() + c * static_cast<std::size_t>(n_probes_) + begin);
+      std::copy_n(tile.data() + c * kTile, count, probe_ranks_.data() + c * m + begin);
     }
   }
-  first_cells_.push_back(0);
-  for (std::vector<std::uint32_t>& of_axis : columns) {
-    axes_.emplace_back(std::move(of_axis)).find_cells(ranks, n_probes_);
-    first_cells_.push_back(first_cells_.back() + axes_.back().n_cells());
+}
+
+void ResponsePlan::find_cells() {
+  std::vector<std::vector<std::uint32_t>> columns(static_cast<std::size_t>(players_.n_players));
+  for (std::size_t c = 0; c < quantizer_.n_columns(); ++c) {
+    const std::int32_t player = players_.of_feature[quantizer_.feature_of(c)];
+    if (player >= 0) columns[player].push_back(static_cast<std::uint32_t>(c));
   }
+  first_cells_.push_back(0);
+  for (std::vector<std::uint32_t>& of_player : columns) {
+    cells_.emplace_back(std::move(of_player)).find(probe_ranks_, n_probes_);
+    first_cells_.push_back(first_cells_.back() + cells_.back().n_cells());
+  }
+  probe_ranks_ = {};
 }
 
 // A power of two, so that values are only rounded, the smallest that leaves room for the sums.

@@ -16,24 +16,26 @@ namespace leafshap {
 struct ResponsePlayers {
   std::vector<std::int32_t> of_feature;  // -1: none
   std::int32_t n_players;
-  // Whether the cells are those of a player's features taken together; else of every feature.
-  bool joint;
 };
 
 class ResponsePlan {
  public:
-  // Over the first n_trees trees; players take values from the probes.
+  // Over the first n_trees trees; players take values from the probes: any of them if
+  // `all_values`, which finds their cells, else those that are named later.
   ResponsePlan(std::shared_ptr<const TreeEnsemble> ensemble, Index n_trees, ResponsePlayers players,
-               const Rows& probes);
+               const Rows& probes, bool all_values);
   ResponsePlan(const ResponsePlan&) = delete;
   ResponsePlan& operator=(const ResponsePlan&) = delete;
 
   const TreeEnsemble& ensemble() const { return *ensemble_; }
   const Quantizer& quantizer() const { return quantizer_; }
   const ResponsePlayers& players() const { return players_; }
-  const std::vector<ResponseAxis>& axes() const { return axes_; }
   Index n_probes() const { return n_probes_; }
-  // Joint players: where the cells of each begin, and how many there are in all.
+  bool all_values() const { return all_values_; }
+  // Not all values: (n_columns, n_probes).
+  const std::vector<std::uint16_t>& probe_ranks() const { return probe_ranks_; }
+  // All values: by player; where the cells of each begin, and how many there are in all.
+  const std::vector<PlayerCells>& cells() const { return cells_; }
   const std::vector<std::int64_t>& first_cells() const { return first_cells_; }
 
   const std::vector<ResponseTree>& trees() const { return trees_; }
@@ -49,16 +51,18 @@ class ResponsePlan {
  private:
   class Compiler;
 
-  void find_axes(const Rows& probes);
+  void rank_probes(const Rows& probes);
+  void find_cells();
   void choose_unit();
 
   std::shared_ptr<const TreeEnsemble> ensemble_;
   Index n_trees_;
   Quantizer quantizer_;
   ResponsePlayers players_;
-  std::vector<std::int32_t> axis_of_feature_;
-  std::vector<ResponseAxis> axes_;
   Index n_probes_;
+  bool all_values_;
+  std::vector<std::uint16_t> probe_ranks_;
+  std::vector<PlayerCells> cells_;
   std::vector<std::int64_t> first_cells_;
   std::vector<ResponseTree> trees_;
   std::vector<ResponseNode> nodes_;
