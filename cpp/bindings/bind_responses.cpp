@@ -131,10 +131,6 @@ class PyResponsePlan {
       out.n_players = std::max(out.n_players, player + 1);
       if (player >= 0) present[player] = true;
     }
-    if (out.n_players > 1 << kAnswerPlayerBits) {
-      throw InvalidInput("at most " + std::to_string(1 << kAnswerPlayerBits) +
-                         " players at a time, got " + std::to_string(out.n_players));
-    }
     for (std::int32_t player = 0; player < out.n_players; ++player) {
       if (!present[player]) {
         throw InvalidInput("players: no feature has the player " + std::to_string(player));

@@ -55,7 +55,7 @@ class RespondWorker {
       sums_.clear();
       RespondArguments a{};
       a.lane_ranks = lane_ranks_.data();
-      a.lanes = static_cast<std::uint8_t>((1 << n_lanes) - 1);
+      a.lanes = (1u << n_lanes) - 1;
       a.with_row = with_row_.data();
       a.answers = answers_.data();
       a.most_answers = most_answers();
@@ -74,7 +74,7 @@ class RespondWorker {
 
  private:
   std::size_t lanes() const { return size_ * kResponseLanes; }
-  std::size_t most_answers() const { return plan_.most_slots() * lanes() + kResponseLanes; }
+  std::size_t most_answers() const { return plan_.most_slots() * lanes() + 1; }
 
   void gather_ranks(Index begin, Index count, Index repeat, Index n_lanes) {
     const Quantizer& quantizer = plan_.quantizer();
@@ -115,8 +115,8 @@ class RespondWorker {
   Index n_players_;
   double* out_;
   AlignedBuffer<std::uint16_t> lane_ranks_;  // (n_columns, size, kResponseLanes)
-  AlignedBuffer<std::uint8_t> with_row_;
-  AlignedBuffer<std::uint32_t> answers_;
+  AlignedBuffer<std::uint32_t> with_row_;
+  AlignedBuffer<ResponseAnswer> answers_;
   AlignedBuffer<std::int64_t> sums_;  // (players, K, size, kResponseLanes)
   std::vector<std::int64_t> visits_;
   std::vector<std::int64_t>& all_visits_;
@@ -132,7 +132,7 @@ Index rows_at_once(const ResponsePlan& plan) {
       kResponseLanes * (sizeof(std::int64_t) * static_cast<std::size_t>(plan.players().n_players *
                                                                         plan.ensemble().n_outputs) +
                         sizeof(std::uint16_t) * plan.quantizer().n_columns() +
-                        2 * sizeof(std::uint32_t) * plan.most_slots());
+                        2 * sizeof(ResponseAnswer) * plan.most_slots());
   const std::size_t wanted = std::max(kRowsPerLeaf * leaves, kSmallBytes / row_bytes);
   const std::size_t most = std::min(kLargeBytes / row_bytes, kMostAnswerRows);
   return static_cast<Index>(std::clamp<std::size_t>(wanted, 64, std::max<std::size_t>(most, 64)));

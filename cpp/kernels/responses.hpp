@@ -71,13 +71,22 @@ struct ResponseTile {
 
 // ---- a few values of every player
 
-// Values that a player takes in turn, side by side.
-inline constexpr int kLaneBits = 3, kResponseLanes = 1 << kLaneBits;
+// Values that a player takes in turn, side by side: the lanes.
+inline constexpr int kResponseLanes = 8;
 
-// A value on its way down: its lane, its row and the player, from the lowest bits on.
-inline constexpr int kAnswerRowBits = 12;
-inline constexpr int kAnswerPlayerBits = 32 - kAnswerRowBits - kLaneBits;
-inline constexpr std::size_t kMostAnswerRows = std::size_t{1} << kAnswerRowBits;
+// Values of a row's player on their way down together: the row from bit 0 on, the lanes, one bit
+// each, from 16 on, the player from 32 on.
+using ResponseAnswer = std::uint64_t;
+inline constexpr ResponseAnswer answer_of(std::uint32_t player, std::uint32_t lanes,
+                                          std::uint32_t row) {
+  return std::uint64_t{player} << 32 | lanes << 16 | row;
+}
+inline constexpr std::uint32_t player_of(ResponseAnswer answer) {
+  return static_cast<std::uint32_t>(answer >> 32);
+}
+inline constexpr std::uint32_t lanes_of(ResponseAnswer answer) { return answer >> 16 & 0xFF; }
+inline constexpr std::uint32_t row_of(ResponseAnswer answer) { return answer & 0xFFFF; }
+inline constexpr std::size_t kMostAnswerRows = 4096;
 
 // A subtree whose lists are at the end of all lists.
 struct ResponseSpan {
@@ -94,13 +103,13 @@ struct HomeArguments {
 struct RespondArguments {
   HomeArguments home;
   const std::uint16_t* lane_ranks;  // (n_columns, size, kResponseLanes): of the values
-  std::uint8_t lanes;               // those that hold a value, by bit
-  std::uint8_t* with_row;  // scratch: (slots of a path, size): lanes that go the row's way, by bit
-  std::uint32_t* answers;  // scratch: (2, most_answers)
-  std::size_t most_answers;  // size * kResponseLanes * slots of a path, and kResponseLanes more
+  std::uint32_t lanes;              // those that hold a value, by bit
+  std::uint32_t* with_row;          // scratch: (slots of a path, size): lanes that go the row's way
+  ResponseAnswer* answers;          // scratch: (2, most_answers)
+  std::size_t most_answers;         // size * kResponseLanes * slots of a path, and one
   std::size_t n_outputs;
   std::int64_t* sums;    // (players, n_outputs, size, kResponseLanes), added to
-  std::int64_t* visits;  // (players), added to: values that reached another leaf than their row
+  std::int64_t* visits;  // (players), added to: how often values part from their row's way
 };
 
 // ---- all values of every player
