@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+import typing as _typing
+
 from leafshap._core import __version__, build_info
 from leafshap.ensemble import TreeEnsemble
 from leafshap.errors import (
@@ -22,6 +24,10 @@ from leafshap.explainers.kernel import KernelExplainer
 from leafshap.explainers.tree import TreeExplainer
 from leafshap.explanation import Explanation
 from leafshap.interactions import InteractionPairs, InteractionSummary
+
+if _typing.TYPE_CHECKING:
+    from leafshap.effects.h_statistic import h_statistic
+    from leafshap.effects.partial_dependence import partial_dependence
 
 __all__ = [
     "AdditivityError",
@@ -39,4 +45,25 @@ __all__ = [
     "UnsupportedModelError",
     "__version__",
     "build_info",
+    "h_statistic",
+    "partial_dependence",
 ]
+
+# Imported when first used: importing leafshap stays quick.
+_LAZY = {
+    "h_statistic": "leafshap.effects.h_statistic",
+    "partial_dependence": "leafshap.effects.partial_dependence",
+}
+
+if not _typing.TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        if name not in _LAZY:
+            raise AttributeError(f"module 'leafshap' has no attribute {name!r}")
+        import importlib
+
+        value = globals()[name] = getattr(importlib.import_module(_LAZY[name]), name)
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_LAZY})

@@ -92,8 +92,8 @@ def frozen_background(background: Background) -> Background:
     return background
 
 
-def read_weights(weights: Any, n_rows: int) -> Floats:
-    """Check weights of background rows, and divide them by their sum. Shape (n_rows,).
+def read_weights(weights: Any, n_rows: int, what: str = "background weights") -> Floats:
+    """Check weights of rows, and divide them by their sum. Shape (n_rows,).
 
     Raises
     ------
@@ -104,20 +104,17 @@ def read_weights(weights: Any, n_rows: int) -> Floats:
     try:
         array = np.asarray(weights, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise InvalidInputError(f"cannot read the background weights: {error}") from error
+        raise InvalidInputError(f"cannot read the {what}: {error}") from error
     if array.shape != (n_rows,):
-        raise InvalidInputError(
-            f"background weights have the shape {array.shape}, expected ({n_rows},)"
-        )
+        raise InvalidInputError(f"{what} have the shape {array.shape}, expected ({n_rows},)")
     wrong = np.flatnonzero(~((array >= 0) & np.isfinite(array)))
     if wrong.size:
         raise InvalidInputError(
-            f"background weights must be finite and not negative: that of row {wrong[0]} is "
-            f"{array[wrong[0]]}"
+            f"{what} must be finite and not negative: that of row {wrong[0]} is {array[wrong[0]]}"
         )
     largest = array.max()
     if largest == 0:
-        raise InvalidInputError("background weights are all zero")
+        raise InvalidInputError(f"{what} are all zero")
     share = array / largest  # so that neither tiny nor huge weights leave the range of a double
     normalised: Floats = share / share.sum()
     return normalised

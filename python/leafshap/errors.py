@@ -20,7 +20,7 @@ class UnsupportedModelError(LeafshapError, NotImplementedError):
 
 
 class AdditivityError(LeafshapError):
-    """SHAP values plus the expected value do not add up to the model's own raw prediction."""
+    """What leafshap computes does not add up to, or agree with, the model's own prediction."""
 
 
 class ModelCallError(LeafshapError, RuntimeError):

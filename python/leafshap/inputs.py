@@ -296,6 +296,11 @@ class InputRows:
         """Whether some columns are turned into category codes as they are read."""
         return bool(self._source.encoded)
 
+    @property
+    def category_columns(self) -> frozenset[int]:
+        """Columns that are turned into category codes as they are read."""
+        return self._source.encoded | frozenset(self._coded)
+
     def blocks(self) -> Iterator[tuple[int, int, FloatArray]]:
         """Yield (start, stop, rows) over all rows; a suitable array is one block, as it is."""
         source = self._source
@@ -318,6 +323,12 @@ class InputRows:
         for start, stop, rows in self.blocks():
             out[start:stop] = rows
         return out
+
+    def whole(self) -> FloatArray:
+        """Read all rows, as `matrix`, but not copied if they can be used as they are."""
+        blocks = self.blocks()
+        first = next(blocks, None)
+        return self.matrix() if first is None or first[1] < self.n_rows else first[2]
 
     def dense(self, start: int, stop: int, step: int) -> FloatArray:
         """Rows ``[start:stop:step]``, numeric category values as given (not encoded)."""

@@ -17,10 +17,9 @@ from leafshap.coalitions.game import Floats, Game
 from leafshap.coalitions.groups import Groups, read_groups
 from leafshap.coalitions.progress import Tick
 from leafshap.ensemble import TreeEnsemble
-from leafshap.errors import UnsupportedModelError
 from leafshap.explainers.additivity import AdditivityCheck, CheckAdditivity
 from leafshap.explainers.arguments import check_names
-from leafshap.explainers.outputs import Output, choose_output
+from leafshap.explainers.outputs import choose_game_output
 from leafshap.inputs import InputRows
 
 # Rows of an ensemble whose coalitions are evaluated in one call of the core.
@@ -99,7 +98,7 @@ class EnsembleSource:
         model_output: str,
         n_jobs: int,
     ) -> None:
-        output = _output_of(model_output, ensemble, model)
+        output = choose_game_output(model_output, ensemble, model)
         background = read_background(data, sample_weight, ensemble.schema)
         names = check_names(feature_names, ensemble) or ensemble.feature_names or background.names
         self.grouped = groups is not None
@@ -157,19 +156,3 @@ def columns_of_players(X: Any, columns: Sequence[npt.NDArray[np.int64]], single:
         if len(c) == 1:
             shown[:, i] = values[:, c[0]]
     return shown[0] if single else shown
-
-
-def _output_of(model_output: str, ensemble: TreeEnsemble, model: object) -> Output:
-    """Find the transform; softmax too, which coalitions can have."""
-    if model_output == "log_loss":
-        raise UnsupportedModelError(
-            'model_output="log_loss" is not supported by KernelExplainer: TreeExplainer explains '
-            "losses, and a function can compute any"
-        )
-    if ensemble.link == "softmax" and model_output in ("probability", "predict_proba"):
-        return Output("softmax")
-    if ensemble.link == "softmax" and model_output == "predict":
-        raise UnsupportedModelError(
-            'model_output="predict" of a multiclass model is a label: explain "probability"'
-        )
-    return choose_output(model_output, ensemble, model)

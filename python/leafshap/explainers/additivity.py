@@ -137,7 +137,7 @@ class AdditivityCheck:
             reference: npt.NDArray[np.float64] = ensemble.core.predict(block, limit, n_threads)
             return reference
         first_error: Exception | None = None
-        for X in self._forms(rows, span):
+        for X in rows_for_model(rows, ensemble, span):
             try:
                 return converters.predict_raw(self._model, X, n_trees)
             except Exception as error:  # a library's refusal of a container is of any kind
@@ -146,22 +146,6 @@ class AdditivityCheck:
             "additivity could not be checked, because the model itself does not predict these "
             f"rows: {first_error}. Pass check_additivity=False to explain them all the same."
         ) from first_error
-
-    def _forms(self, rows: InputRows, span: tuple[int, int, int]) -> list[Any]:
-        """Forms of the rows to try on the user's model, best first.
-
-        The user's own rows first: only they are sure to hold categories as the library wants them.
-        A table goes to a model that knows no column names as a matrix, as that model was trained.
-        """
-        ensemble = self._ensemble
-        codes_differ = rows.encoded and ensemble.schema.encode_numeric
-        nameless = rows.names is not None and ensemble.schema.feature_names is None
-        forms: list[Any] = []
-        if codes_differ or not nameless:
-            forms.append(rows.own(*span))
-        if not codes_differ:
-            forms.append(rows.dense(*span))
-        return forms
 
     def _compare(
         self,
@@ -187,6 +171,24 @@ class AdditivityCheck:
             "Either the model has changed since the explainer was made, or leafshap reads this "
             "kind of model wrongly: please report it. check_additivity=False skips the check."
         )
+
+
+def rows_for_model(
+    rows: InputRows, ensemble: TreeEnsemble, span: tuple[int, int, int]
+) -> list[Any]:
+    """Forms of rows (start, stop, step) to try on the user's model, best first.
+
+    The user's own rows first: only they are sure to hold categories as the library wants them.
+    A table goes to a model that knows no column names as a matrix, as that model was trained.
+    """
+    codes_differ = rows.encoded and ensemble.schema.encode_numeric
+    nameless = rows.names is not None and ensemble.schema.feature_names is None
+    forms: list[Any] = []
+    if codes_differ or not nameless:
+        forms.append(rows.own(*span))
+    if not codes_differ:
+        forms.append(rows.dense(*span))
+    return forms
 
 
 def _largest(sizes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -58,7 +58,8 @@ class Output:
         m = margins * self.scale
         y = None if labels is None else labels[:, np.newaxis]
         if self.transform == "logistic":
-            return np.exp(-np.logaddexp(0.0, -m))
+            with np.errstate(over="ignore"):
+                return np.asarray(1.0 / (1.0 + np.exp(-m)))
         if self.transform == "exp":
             with np.errstate(over="ignore"):
                 return np.exp(m)
@@ -209,6 +210,30 @@ def choose_output(model_output: str, ensemble: TreeEnsemble, model: object) -> O
         "a smooth function of its margin"
         + (', use "predict" or "raw"' if link in ("identity", "exp") else ', use "raw"')
     )
+
+
+def choose_game_output(model_output: str, ensemble: TreeEnsemble, model: object) -> Output:
+    """As `choose_output`, for games of the output itself: softmax too, but no losses.
+
+    Raises
+    ------
+    InvalidInputError
+        If `model_output` is unknown.
+    UnsupportedModelError
+        If the model has no such output.
+    """
+    if model_output == "log_loss":
+        raise UnsupportedModelError(
+            'model_output="log_loss" is not supported here: TreeExplainer explains losses, and a '
+            "KernelExplainer of a function any"
+        )
+    if ensemble.link == "softmax" and model_output in ("probability", "predict_proba"):
+        return Output("softmax")
+    if ensemble.link == "softmax" and model_output == "predict":
+        raise UnsupportedModelError(
+            'model_output="predict" of a multiclass model is a label: explain "probability"'
+        )
+    return choose_output(model_output, ensemble, model)
 
 
 def _choose_loss(
