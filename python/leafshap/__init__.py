@@ -28,6 +28,7 @@ from leafshap.interactions import InteractionPairs, InteractionSummary
 if _typing.TYPE_CHECKING:
     from leafshap.effects.h_statistic import h_statistic
     from leafshap.effects.partial_dependence import partial_dependence
+    from leafshap.importance.permutation import permutation_importance
 
 __all__ = [
     "AdditivityError",
@@ -47,12 +48,14 @@ __all__ = [
     "build_info",
     "h_statistic",
     "partial_dependence",
+    "permutation_importance",
 ]
 
 # Imported when first used: importing leafshap stays quick.
 _LAZY = {
     "h_statistic": "leafshap.effects.h_statistic",
     "partial_dependence": "leafshap.effects.partial_dependence",
+    "permutation_importance": "leafshap.importance.permutation",
 }
 
 if not _typing.TYPE_CHECKING:

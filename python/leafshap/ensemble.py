@@ -182,6 +182,11 @@ class TreeEnsemble:
         """Trees that one boosting iteration adds."""
         return int(self._meta["trees_per_iteration"])
 
+    @property
+    def averaged(self) -> bool:
+        """Whether the output is the mean over the trees, by their weights."""
+        return bool(self._meta["averaged"])
+
     def count_trees(self, tree_limit: int | None = None) -> int:
         """Resolve a `tree_limit` to a number of trees.
 

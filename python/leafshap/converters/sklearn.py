@@ -242,7 +242,7 @@ def _base_of_boosting(model: Any) -> Floats:
 
 def _convert_isolation(model: Any) -> EnsembleArrays:
     trees = [member.tree_ for member in model.estimators_]
-    values = [_depths(tree) + _expected_depth(tree.n_node_samples) for tree in trees]
+    values = [_depths(tree) + expected_depth(tree.n_node_samples) for tree in trees]
     arrays = _arrays(model, trees, np.concatenate(values), model.estimators_features_)
     arrays.tree_weight = np.full(len(trees), 1.0 / len(trees))
     arrays.averaged = True
@@ -264,7 +264,7 @@ def _depths(tree: Any) -> Floats:
     return depth
 
 
-def _expected_depth(n_rows: npt.ArrayLike) -> Floats:
+def expected_depth(n_rows: npt.ArrayLike) -> Floats:
     """Mean depth c(n) of a row in an isolation tree of n rows (Liu et al. 2008, equation 1)."""
     n = np.asarray(n_rows, np.float64)
     m = np.maximum(n, 3.0)
@@ -359,7 +359,7 @@ def _predict(model: Any, kind: Kind, X: Any) -> Floats:
             return predict_raw_hist(model, X)
         if kind == "isolation":
             # score = -2 ** (-mean path length / c): undone, as the scores are all it makes public
-            c = _expected_depth(model.max_samples_)
+            c = expected_depth(model.max_samples_)
             return np.asarray(-np.log2(-model.score_samples(X)) * c, np.float64)
         if not hasattr(model, "classes_"):
             raw = model.predict(X)

@@ -54,18 +54,18 @@ class Output:
         return self.transform in _LOSSES
 
     def of(self, margins: Floats, labels: Floats | None = None) -> Floats:
-        """T of margins of shape (n, K); `labels` of shape (n,) for a loss."""
+        """T of margins of shape (..., K); of (n, K) with `labels` of shape (n,) for a loss."""
         m = margins * self.scale
         y = None if labels is None else labels[:, np.newaxis]
         if self.transform == "logistic":
-            with np.errstate(over="ignore"):
+            with np.errstate(over="ignore"):  # a probability below 1e-308 becomes 0
                 return np.asarray(1.0 / (1.0 + np.exp(-m)))
         if self.transform == "exp":
             with np.errstate(over="ignore"):
                 return np.exp(m)
         if self.transform == "softmax":
-            e = np.exp(m - m.max(axis=1, keepdims=True))
-            shares: Floats = e / e.sum(axis=1, keepdims=True)
+            e = np.exp(m - m.max(axis=-1, keepdims=True))
+            shares: Floats = e / e.sum(axis=-1, keepdims=True)
             return shares
         if y is not None and self.transform == "logistic_loss":
             loss: Floats = np.logaddexp(0.0, m) - y * m
@@ -195,7 +195,7 @@ def choose_output(model_output: str, ensemble: TreeEnsemble, model: object) -> O
             f"{asked}: predict of a {type(model).__name__} returns labels; explain "
             '"probability" or "raw"'
         )
-    scale = _logistic_scale(link)
+    scale = logistic_scale(link)
     if model_output == "log_loss":
         return _choose_loss(asked, ensemble, scale, classifier)
     if link == "probability":
@@ -253,7 +253,7 @@ def _choose_loss(
     )
 
 
-def _logistic_scale(link: str) -> float | None:
+def logistic_scale(link: str) -> float | None:
     """Factor of the margin in ``1 / (1 + exp(-factor * margin))``; None for other links."""
     if link == "logistic":
         return 1.0

@@ -1,0 +1,47 @@
+"""The core's plan for features that take other values."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from leafshap import _core
+from leafshap.ensemble import TreeEnsemble
+from leafshap.inputs import FloatArray, InputRows
+
+
+def make_plan(
+    ensemble: TreeEnsemble,
+    of_column: npt.NDArray[np.int64],
+    members: range | list[int],
+    probes: FloatArray,
+    *,
+    joint: bool,
+) -> _core.ResponsePlan:
+    """Prepare answers of as many trees as the library's own predict uses.
+
+    Parameters
+    ----------
+    ensemble : TreeEnsemble
+    of_column : ndarray of int, shape (F,)
+        Player of each feature.
+    members : range or list of int
+        The players that this plan is for, in its own order.
+    probes : ndarray, shape (m, F)
+        Rows that players take their values from.
+    joint : bool
+        Whether the cells of whole players are wanted.
+    """
+    number = np.full(int(of_column.max()) + 1, -1, dtype=np.int32)
+    number[list(members)] = np.arange(len(members))
+    n_trees = ensemble.count_trees(None)
+    return _core.ResponsePlan(ensemble.core, n_trees, number[of_column], probes, joint)
+
+
+def matrix_of(rows: InputRows) -> FloatArray:
+    """All rows as the core reads them: the user's own array where it can be, else a copy."""
+    for start, stop, block in rows.blocks():
+        if stop - start == rows.n_rows:
+            return block
+        break
+    return rows.matrix()

@@ -1,0 +1,111 @@
+"""Shuffled features of tree models: all repeats in one pass, rows never copied."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from leafshap import _core
+from leafshap.ensemble import TreeEnsemble
+from leafshap.importance.concurrent import threads
+from leafshap.importance.plans import make_plan
+from leafshap.importance.shuffles import Shuffles
+from leafshap.inputs import FloatArray
+
+Floats = npt.NDArray[np.float64]
+
+_MEMORY = 256 << 20  # of margins at once
+
+
+class ShuffledTrees:
+    """Margins of rows, as they are and with one player after the other shuffled.
+
+    Parameters
+    ----------
+    ensemble : TreeEnsemble
+    matrix : ndarray, shape (n, F)
+    players : ndarray of int, shape (F,)
+        Player of each feature.
+    shuffles : Shuffles
+    n_threads : int
+
+    Attributes
+    ----------
+    margins : ndarray, shape (n, K)
+        Of the rows as they are.
+    unshuffled : ndarray, shape (s, K)
+        Those of the rows that are shuffled.
+    """
+
+    def __init__(
+        self,
+        ensemble: TreeEnsemble,
+        matrix: FloatArray,
+        players: npt.NDArray[np.int64],
+        shuffles: Shuffles,
+        n_threads: int,
+    ) -> None:
+        self._ensemble, self._n_threads = ensemble, n_threads
+        self._players, self._n_players = players, int(players.max()) + 1
+        self._rows = matrix if shuffles.rows is None else matrix[shuffles.rows]
+        self._sources = shuffles.sources
+        n_repeats, n = self._sources.shape
+        one = max(1, n * ensemble.n_outputs * 8)
+        self._players_at_once = max(1, _MEMORY // (one * n_repeats))
+        self._repeats_at_once = max(1, min(n_repeats, _MEMORY // one))
+        self._first = self._plan(0)
+        self.margins = np.empty((len(matrix), ensemble.n_outputs))
+        self._first.predict(matrix, self.margins, n_threads)
+        self.unshuffled = self.margins if shuffles.rows is None else self.margins[shuffles.rows]
+
+    def scores(
+        self, evaluate: Callable[[Floats], list[float]], tick: Callable[[int], None]
+    ) -> Floats:
+        """Score the margins (s, K) of every player and repeat, shape (players, R, scores).
+
+        A player that no tree tests has the unshuffled rows' scores. `tick` is told the rows scored.
+        """
+        n_repeats, n = self._sources.shape
+        same = evaluate(self.unshuffled)
+        scores = np.empty((self._n_players, n_repeats, len(same)))
+        with threads(self._n_threads) as run:
+
+            def score(job: tuple[int, int, Floats | None]) -> tuple[int, int, list[float]]:
+                player, repeat, margins = job
+                return player, repeat, same if margins is None else evaluate(margins)
+
+            for jobs in self._blocks():
+                for player, repeat, found in run(score, jobs):
+                    scores[player, repeat] = found
+                    tick(n)
+        return scores
+
+    def _blocks(self) -> Iterator[list[tuple[int, int, Floats | None]]]:
+        """Yield (player, repeat, margins or None where nothing changes) within the memory limit.
+
+        The margins are overwritten by the next block.
+        """
+        n_repeats, n = self._sources.shape
+        memory = np.empty(0)  # one block's, for all of them
+        for begin in range(0, self._n_players, self._players_at_once):
+            plan = self._first if begin == 0 else self._plan(begin)
+            for first in range(0, n_repeats, self._repeats_at_once):
+                sources = self._sources[first : first + self._repeats_at_once]
+                shape = (plan.n_players, len(sources), n, self._ensemble.n_outputs)
+                if memory.size < math.prod(shape):
+                    memory = np.empty(math.prod(shape))
+                margins = memory[: math.prod(shape)].reshape(shape)
+                visits = plan.respond(self._rows, sources, 0, n, margins, self._n_threads)
+                yield [
+                    (begin + p, first + r, margins[p, r] if visits[p] else None)
+                    for p in range(plan.n_players)
+                    for r in range(len(sources))
+                ]
+
+    def _plan(self, begin: int) -> _core.ResponsePlan:
+        """Plan for the block of players from `begin` on."""
+        members = range(begin, min(begin + self._players_at_once, self._n_players))
+        return make_plan(self._ensemble, self._players, members, self._rows, joint=False)
