@@ -87,6 +87,13 @@ def _make_synthetic() -> tuple[Floats, Floats]:
     return X, y.astype(np.float32)
 
 
+def _make_noisy() -> tuple[Floats, Floats]:
+    """The 30 features of `syn`, and 70 more that the target knows nothing of."""
+    X, y = load("syn")
+    noise = np.random.default_rng(7).normal(size=(len(X), 70)).astype(np.float32)
+    return np.ascontiguousarray(np.hstack([X, noise])), y
+
+
 def _make_wide() -> tuple[Floats, Floats]:
     rng = np.random.default_rng(1)
     X = rng.normal(size=(5_000, 2_000)).astype(np.float32)
@@ -146,6 +153,7 @@ _MAKERS: dict[str, Callable[[], tuple[Floats, Floats]]] = {
     "flights": _read_flights,
     "late": _label_late,
     "syn": _make_synthetic,
+    "noisy": _make_noisy,
     "wide": _make_wide,
     "diabetes": _read_diabetes,
     "cancer": _read_cancer,
@@ -177,11 +185,14 @@ def load(name: str) -> tuple[Floats, Floats]:
         return stored["X"], stored["y"]
 
 
+def _order(n: int) -> npt.NDArray[np.int64]:
+    return np.random.default_rng(2).permutation(n)
+
+
 @cache
 def _shuffled(name: str) -> Floats:
     X, _ = load(name)
-    order = np.random.default_rng(2).permutation(len(X))
-    return np.ascontiguousarray(X[order])
+    return np.ascontiguousarray(X[_order(len(X))])
 
 
 def rows(name: str, n: int) -> Floats:
@@ -193,6 +204,13 @@ def rows(name: str, n: int) -> Floats:
     if n > len(X):
         X = np.concatenate([X] * -(-n // len(X)))
     return np.ascontiguousarray(X[:n])
+
+
+def labels(name: str, n: int) -> Floats:
+    """The targets (n,) of the rows that `rows` gives."""
+    _, y = load(name)
+    y = y[_order(len(y))]
+    return np.ascontiguousarray(np.concatenate([y] * -(-n // len(y)))[:n])
 
 
 def background(name: str, m: int) -> Floats:

@@ -9,6 +9,7 @@ from typing import Any
 
 import report_jobs
 import report_kernel
+import report_permutation
 import workloads
 from competitors.ours import OURS, OURS_FLOAT32
 from formatting import count, describe_machine, table, times, verdict
@@ -218,6 +219,7 @@ def _cost_targets(results: dict[str, Any]) -> list[list[str]]:
 def _targets(results: dict[str, Any]) -> list[str]:
     rows = _speed_targets(results) + _cost_targets(results)
     rows += report_jobs.targets(results) + report_kernel.targets(results)
+    rows += report_permutation.targets(results)
     if not rows:
         return []
     return ["", "## Targets", "", *table(["what", "target", "measured", ""], rows)]
@@ -246,6 +248,7 @@ def render(results: dict[str, Any]) -> str:
         report_jobs.background,
         report_jobs.summaries,
         report_kernel.kernel,
+        report_permutation.permutation,
         _notes,
     )
     lines: list[str] = []

@@ -21,6 +21,7 @@ import kernel_jobs
 import latency
 import machine
 import memory
+import permutation_jobs
 import report
 import timing
 import workloads
@@ -29,15 +30,18 @@ from competitors import (
     Competitor,
     KernelCompetitor,
     Library,
+    PermutationCompetitor,
     Side,
     for_background,
     for_interactions,
     for_kernel,
+    for_permutation,
     for_values,
 )
 from competitors.ours import OUR_NAMES, OURS
 from competitors.ours_kernel import OUR_KERNEL_NAMES
-from workloads import Job, TrainedModel, Workload
+from competitors.ours_permutation import OUR_PERMUTATION
+from workloads import Job, PermutationJob, TrainedModel, Workload
 
 
 def _say(text: str) -> None:
@@ -65,7 +69,13 @@ def _arguments() -> argparse.Namespace:
 
 def _names() -> list[str]:
     """Of all competitors."""
-    families = (for_values(), for_interactions(), for_background(), for_kernel())
+    families = (
+        for_values(),
+        for_interactions(),
+        for_background(),
+        for_kernel(),
+        for_permutation(),
+    )
     return list(dict.fromkeys(name for family in families for name in family))
 
 
@@ -75,7 +85,7 @@ def _choose(known: dict[str, Any], options: argparse.Namespace) -> dict[str, Any
     return {
         name: competitor
         for name, competitor in known.items()
-        if name in (*names, *OUR_NAMES, *OUR_KERNEL_NAMES)
+        if name in (*names, *OUR_NAMES, *OUR_KERNEL_NAMES, OUR_PERMUTATION)
         or "all" in names
         or (not names and (competitor.by_default or options.slow))
     }
@@ -101,6 +111,7 @@ class _Runner:
         self.interactions: dict[str, Competitor] = self._present(for_interactions())
         self.background: dict[str, BackgroundCompetitor] = self._present(for_background())
         self.kernel: dict[str, KernelCompetitor] = self._present(for_kernel())
+        self.permutation: dict[str, PermutationCompetitor] = self._present(for_permutation())
         absent = OURS in self.results["absent"]
         self.results["leafshap"] = None if absent else machine.describe_build()
         self.results["workloads"] = {}
@@ -133,6 +144,8 @@ class _Runner:
         result["model"] = model.info
         if workload.measure == "memory":
             self._memory(model, result)
+        elif isinstance(workload.job, PermutationJob):
+            self._permutation(workload, workload.job, model, result)
         elif workload.measure == "kernel" and workload.job:
             self._kernel(workload, workload.job, model, result)
         elif workload.job:
@@ -294,6 +307,25 @@ class _Runner:
         for name, found in result["sides"].items():
             rate = found["rows_per_second"]["median"]
             _say(f"  {name}: {rate:,.2f} rows/s ({found['rows']} rows)")
+
+    def _permutation(
+        self, workload: Workload, job: PermutationJob, model: TrainedModel, result: dict[str, Any]
+    ) -> None:
+        options = self.options
+        if options.quick:
+            job = permutation_jobs.shrink(job)
+        if options.rows:
+            job = replace(job, rows=options.rows)
+        race = permutation_jobs.Race(workload, job, model, options.threads)
+        for name, competitor in self.permutation.items():
+            _say(f"  {name}: {race.enter(name, competitor)}")
+        race.run(self.repeats)
+        race.compare_outputs(self.permutation)
+        race.compare_times(OUR_PERMUTATION)
+        self.failures += race.failures
+        result.update(race.result)
+        for name, found in result["sides"].items():
+            _say(f"  {name}: {found['seconds']['median']:.3f} s")
 
     def store(self) -> None:
         """After every workload, so that an interrupted run keeps what it has."""

@@ -22,7 +22,9 @@ import datasets
 MODELS = datasets.CACHE / "models"
 
 Library = Literal["xgboost", "lightgbm", "sklearn", "sklearn-mlp"]
-Measure = Literal["throughput", "latency", "memory", "interactions", "background", "kernel"]
+Measure = Literal[
+    "throughput", "latency", "memory", "interactions", "background", "kernel", "permutation"
+]
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,22 @@ class Job:
 
 
 @dataclass(frozen=True)
+class PermutationJob:
+    """Scores with permuted features, or curves over a grid: from the trained model to the numbers.
+
+    `points` > 0 asks for the partial dependence of every feature at so many points, with
+    `individual` for the curves of all rows as well.
+    """
+
+    rows: int
+    repeats: int = 5
+    scoring: str = "r2"
+    exact: bool = False  # ours has no repeats then; the others have
+    points: int = 0
+    individual: bool = False
+
+
+@dataclass(frozen=True)
 class Workload:
     """One line of the benchmark."""
 
@@ -58,7 +76,7 @@ class Workload:
     spec: ModelSpec
     group: str
     measure: Measure = "throughput"
-    job: Job | None = None
+    job: Job | PermutationJob | None = None
 
 
 @dataclass(frozen=True)
@@ -119,8 +137,14 @@ def _kernel(name: str, spec: ModelSpec, rows: int, model_output: str = "raw") ->
     return Workload(f"{KERNEL}-{name}", spec, KERNEL, "kernel", job)
 
 
+def _permutation(name: str, spec: ModelSpec, rows: int, **options: Any) -> Workload:
+    job = PermutationJob(rows, **options)
+    return Workload(f"{PERMUTATION}-{name}", spec, PERMUTATION, "permutation", job)
+
+
 SIX = "six"
 KERNEL = "kernel"
+PERMUTATION = "permutation"
 INTERACTIONS = "interactions"
 BACKGROUND = "background"
 SHAPES = "shapes"
@@ -208,6 +232,12 @@ _ALL = (
         "probability",
     ),
     _kernel("black-box", _MLP, 16),
+    _permutation("flights-d6-500", _FLIGHTS_D6, 50_000),
+    _permutation("noisy-d6-500", _xgboost("noisy", 6, 500), 50_000),
+    _permutation("forest-50", _FOREST, 30_000),
+    _permutation("exact-flights-d6-500", _FLIGHTS_D6, 50_000, exact=True),
+    _permutation("dependence-flights-d6-500", _FLIGHTS_D6, 50_000, points=100),
+    _permutation("curves-flights-d6-500", _FLIGHTS_D6, 5_000, points=100, individual=True),
 )
 
 WORKLOADS: dict[str, Workload] = {workload.name: workload for workload in _ALL}

@@ -18,7 +18,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from workloads import Job, ModelSpec, TrainedModel
+from workloads import Job, ModelSpec, PermutationJob, TrainedModel
 
 
 def _as_is(value: Any) -> Any:
@@ -113,6 +113,32 @@ class KernelSide:
     function: TimedFunction | None = None
 
 
+@dataclass
+class PermutationTask:
+    """What a call is given: rows with labels, and the curves that are asked for, if any."""
+
+    X: npt.NDArray[np.float32]
+    y: npt.NDArray[np.float32]
+    grid: dict[int, npt.NDArray[np.float64]]
+
+
+@dataclass
+class PermutationSide:
+    """A competitor for scores with permuted features and for curves.
+
+    Attributes
+    ----------
+    call
+        Timed: from the user's model and arrays to importances (F, repeats), or to averages
+        (features, points), with individual curves (features, 1 + n, points), the average first.
+    processes
+        Works in processes of its own, whose time this one's does not have.
+    """
+
+    call: Callable[[PermutationTask], npt.NDArray[Any]]
+    processes: bool = False
+
+
 class Library(Protocol):
     """What every competitor has, whatever it is asked for."""
 
@@ -164,6 +190,30 @@ class KernelCompetitor(Library, Protocol):
         """Load the model."""
 
 
+class PermutationCompetitor(Library, Protocol):
+    """What a file of this folder offers as COMPETITORS for permuted features and curves."""
+
+    # The time of curves grows with features and points, so that few of them tell that of all.
+    point_by_point: bool
+
+    def unsupported(self, job: PermutationJob) -> str | None:
+        """Why it cannot or need not do the job, or None."""
+
+    def prepare(self, model: TrainedModel, job: PermutationJob, n_threads: int) -> PermutationSide:
+        """Load the model."""
+
+
+def estimator_of(model: TrainedModel, n_jobs: int) -> Any:
+    """The model as an estimator of scikit-learn's kind that predicts on so many threads."""
+    if model.spec.library == "xgboost":
+        import xgboost
+
+        estimator = xgboost.XGBRegressor(n_jobs=n_jobs)
+        estimator.load_model(model.path)
+        return estimator
+    return model.load().set_params(n_jobs=n_jobs)
+
+
 def predict_function(model: TrainedModel, job: Job, n_threads: int) -> TimedFunction:
     """What the job explains, as a function of rows; XGBoost's runs on so many threads."""
     loaded = model.load()
@@ -187,6 +237,7 @@ _VALUES = (
 _INTERACTIONS = ("ours_interactions", "xgboost_interactions")
 _BACKGROUND = ("ours_background", "shap_background", "shapiq_background", "woodelf_background")
 _KERNEL = ("ours_kernel", "shap_kernel")
+_PERMUTATION = ("ours_permutation", "sklearn_permutation")
 
 
 def version_of(distributions: str) -> str | None:
@@ -230,3 +281,8 @@ def for_background() -> dict[str, BackgroundCompetitor]:
 def for_kernel() -> dict[str, KernelCompetitor]:
     """Every competitor for estimates from coalitions."""
     return _competitors(_KERNEL)
+
+
+def for_permutation() -> dict[str, PermutationCompetitor]:
+    """Every competitor for permuted features and curves."""
+    return _competitors(_PERMUTATION)

@@ -28,11 +28,13 @@ from leafshap.interactions import InteractionPairs, InteractionSummary
 if _typing.TYPE_CHECKING:
     from leafshap.effects.h_statistic import h_statistic
     from leafshap.effects.partial_dependence import partial_dependence
+    from leafshap.importance.compare import ImportanceTable, compare_importances
     from leafshap.importance.permutation import permutation_importance
 
 __all__ = [
     "AdditivityError",
     "Explanation",
+    "ImportanceTable",
     "InteractionPairs",
     "InteractionSummary",
     "InvalidInputError",
@@ -46,6 +48,7 @@ __all__ = [
     "UnsupportedModelError",
     "__version__",
     "build_info",
+    "compare_importances",
     "h_statistic",
     "partial_dependence",
     "permutation_importance",
@@ -53,6 +56,8 @@ __all__ = [
 
 # Imported when first used: importing leafshap stays quick.
 _LAZY = {
+    "ImportanceTable": "leafshap.importance.compare",
+    "compare_importances": "leafshap.importance.compare",
     "h_statistic": "leafshap.effects.h_statistic",
     "partial_dependence": "leafshap.effects.partial_dependence",
     "permutation_importance": "leafshap.importance.permutation",

@@ -17,9 +17,10 @@ import numpy.typing as npt
 from leafshap import _core, converters
 from leafshap.background import read_background
 from leafshap.converters.arrays import EnsembleArrays
-from leafshap.errors import InvalidInputError, InvalidModelError
+from leafshap.errors import InvalidInputError
 from leafshap.inputs import InputRows, InputSchema
 from leafshap.integers import whole_number
+from leafshap.metadata import check_metadata, read_gain
 from leafshap.storage import read_arrays, write_arrays
 from leafshap.threads import count_threads
 
@@ -50,15 +51,17 @@ class TreeEnsemble:
     """
 
     def __init__(self, arrays: EnsembleArrays) -> None:
-        _check_metadata(arrays)
+        check_metadata(arrays)
         values = arrays.as_dict()
-        if not len(arrays.split_feature):  # a model without trees lacks no cover
+        if not len(arrays.split_feature):  # a model without trees lacks nothing
             values["cover"] = np.empty(0)
+            values["split_gain"] = np.empty(0)
         self._core = _core.Ensemble(values)
         self._meta = {name: v for name, v in values.items() if name not in _CORE_FIELDS}
         base_values = np.array(arrays.base_values, dtype=np.float64)
         base_values.flags.writeable = False
         self._meta["base_values"] = base_values
+        self._meta["split_gain"] = read_gain(values["split_gain"], len(arrays.split_feature))
         split = np.asarray(arrays.split_feature)
         by_category = np.asarray(arrays.categorical) != 0
         if len(arrays.category_offsets):
@@ -260,11 +263,59 @@ class TreeEnsemble:
         """
         return self._core.expected_values(self.count_trees(tree_limit))
 
+    def feature_importance(
+        self, kind: str = "total_gain", tree_limit: int | None = None
+    ) -> npt.NDArray[np.float64]:
+        """Give the importance of every feature as the trees tell it, from their training.
+
+        =============== ============================ ================= ============ ===============
+        kind            over the splits of a feature XGBoost           LightGBM     scikit-learn
+        =============== ============================ ================= ============ ===============
+        "split"         their number                 "weight"          "split"
+        "gain"          mean gain                    "gain" [1]_
+        "total_gain"    sum of gains                 "total_gain"      "gain"
+        "cover"         mean cover                   "cover"
+        "total_cover"   sum of covers                "total_cover"
+        "impurity"      share of the gain                                           [2]_
+        =============== ============================ ================= ============ ===============
+
+        .. [1] ``XGBModel.feature_importances_`` is this, divided by its sum.
+        .. [2] ``feature_importances_``: the shares of each tree first if the ensemble is a mean of
+           trees (forests), then of the sum; they add up to 1.
+
+        Parameters
+        ----------
+        kind : str, default "total_gain"
+            See the table; "weight" is also accepted for "split".
+        tree_limit : int, optional
+            Count the first `tree_limit` trees, see `count_trees`. None: the trees that the model's
+            library counts, which are all, with LightGBM those up to the best iteration.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_features,)
+            Equal to the library's own numbers where the table names one; 0 for a feature that no
+            split tests, which XGBoost leaves out. See docs/feature_importance.md.
+
+        Raises
+        ------
+        InvalidInputError
+            If the kind is unknown or `tree_limit` out of range.
+        UnsupportedModelError
+            If the model carries no gain, or no cover, and the kind is made of it.
+        """
+        from leafshap.importance.splits import split_importance
+
+        if tree_limit is None and self.source.startswith("xgboost"):
+            tree_limit = -1  # get_score knows no best iteration
+        return split_importance(self.to_arrays(), kind, self.count_trees(tree_limit))
+
     def recount_cover(self, data: Any, sample_weight: Any = None, n_jobs: int = -1) -> TreeEnsemble:
         """Make the same ensemble with the cover that `data` gives.
 
         A node's cover becomes the number of the rows that reach it, or their share of the weight;
-        the children of a node that none reaches count alike. Needs no cover in the model.
+        the children of a node that none reaches count alike. Needs no cover in the model. What the
+        splits gained in training stays.
 
         Parameters
         ----------
@@ -296,6 +347,8 @@ class TreeEnsemble:
         """Return the ensemble as plain arrays (copies)."""
         values = {**self._core.to_arrays(), **self._meta}
         values["base_values"] = self.base_values.copy()
+        gain = self._meta["split_gain"]
+        values["split_gain"] = None if gain is None else gain.copy()
         return EnsembleArrays(**{f.name: values[f.name] for f in fields(EnsembleArrays)})
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -334,32 +387,6 @@ class TreeEnsemble:
             f"{self.n_features} features, {self.n_outputs} "
             f"output{'' if self.n_outputs == 1 else 's'}, from {self.source or 'arrays'}>"
         )
-
-
-def _check_metadata(arrays: EnsembleArrays) -> None:
-    """Refuse metadata that contradict the trees; the trees themselves are the core's to check."""
-    choices = {
-        "comparison": ("<", "<="),
-        "input_precision": ("float32", "float64"),
-        "category_rule": ("truncate", "nonnegative"),
-    }
-    for name, allowed in choices.items():
-        if getattr(arrays, name) not in allowed:
-            raise InvalidModelError(f"{name} is {getattr(arrays, name)!r}, not one of {allowed}")
-    sizes = {"feature_names": arrays.n_features, "output_names": arrays.n_outputs}
-    for name, size in sizes.items():
-        names = getattr(arrays, name)
-        if names is not None and len(names) != size:
-            raise InvalidModelError(f"{name} has {len(names)} names, expected {size}")
-    if any(not 0 <= feature < arrays.n_features for feature in arrays.feature_categories):
-        raise InvalidModelError("feature_categories has a feature that is out of range")
-    n_trees = len(arrays.tree_weight)
-    if arrays.tree_limit is not None and not 1 <= arrays.tree_limit <= n_trees:
-        raise InvalidModelError(
-            f"tree_limit is {arrays.tree_limit}, out of range for {n_trees} trees"
-        )
-    if arrays.trees_per_iteration < 1:
-        raise InvalidModelError("trees_per_iteration must be at least 1")
 
 
 def _features_of(split: npt.NDArray[np.int32], n_features: int) -> frozenset[int]:

@@ -41,7 +41,9 @@ _ARRAYS: dict[str, tuple[str, tuple[int, ...]]] = {
     "leaf_value": ("float64", (1, 2)),
     "base_values": ("float64", (1,)),
     "missing_value": ("float64", (0,)),
+    "split_gain": ("float64", (1,)),
 }
+_OPTIONAL = ("cover", "split_gain")
 
 # name -> types that JSON gives it
 _HEADER: dict[str, tuple[type, ...]] = {
@@ -76,7 +78,7 @@ def write_arrays(path: str | os.PathLike[str], arrays: EnsembleArrays) -> None:
     members = {"header": np.frombuffer(text.encode(), dtype=np.uint8)}
     for name, (dtype, _) in _ARRAYS.items():
         value = getattr(arrays, name)
-        if value is not None:  # cover may be absent
+        if value is not None:
             members[name] = np.asarray(value, dtype=dtype)
     target = Path(path)
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
@@ -151,7 +153,7 @@ def _unpack(members: dict[str, npt.NDArray[Any]]) -> EnsembleArrays:
         for feature, categories in values["feature_categories"].items()
     }
     for name, (dtype, dimensions) in _ARRAYS.items():
-        if name == "cover" and name not in members:
+        if name in _OPTIONAL and name not in members:
             values[name] = None
             continue
         if name not in members:

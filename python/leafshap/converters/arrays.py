@@ -71,7 +71,21 @@ class EnsembleArrays:
     feature_categories: dict[int, list[Any]] = field(default_factory=dict)
     encode_numeric: bool = False
     source: str = ""
+    # What the library says each split gained in training: (N,), 0 at a leaf; None: not carried.
+    split_gain: npt.NDArray[np.float64] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Fields by name, without copies."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+def gains_of_splits(
+    gains: npt.NDArray[Any], leaf: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float64] | None:
+    """Give `EnsembleArrays.split_gain` from a library's gains (N,), whatever it left at leaves.
+
+    None if one is not finite (it overflowed in training): no sum of such gains tells anything, and
+    the model is none the worse for it.
+    """
+    values = np.where(leaf, 0.0, gains.astype(np.float64))
+    return values if np.isfinite(values).all() else None

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from leafshap.converters.arrays import Categorical, EnsembleArrays, Missing
+from leafshap.converters.arrays import Categorical, EnsembleArrays, Missing, gains_of_splits
 from leafshap.converters.lightgbm_categories import category_sets, feature_categories
 from leafshap.converters.lightgbm_text import (
     TextModel,
@@ -239,6 +239,12 @@ def _assemble(text: TextModel, source: str) -> EnsembleArrays:
         cover[leaf] = text.leaf_count
         if not cover.any():
             cover = None
+    gain = None
+    if text.split_gain is not None:
+        is_leaf = np.ones(n_nodes, np.bool_)
+        is_leaf[inner] = False
+        with np.errstate(over="ignore"):  # LightGBM keeps them as float32
+            gain = gains_of_splits(scatter(inner, text.split_gain, 0.0, np.float32), is_leaf)
     averaged = "average_output" in header
     weight = n_outputs / n_trees if averaged and n_trees else 1.0
     objective, _, parameters = header.get("objective", "").partition(" ")
@@ -259,6 +265,7 @@ def _assemble(text: TextModel, source: str) -> EnsembleArrays:
         category_codes=category_codes,
         cover=cover,
         leaf_value=leaf_value,
+        split_gain=gain,
         base_values=np.zeros(n_outputs),  # boost_from_average is inside the leaves
         comparison="<=",
         input_precision="float64",

@@ -34,11 +34,12 @@ _INNER_KEYS: dict[str, type[np.generic]] = {
     "left_child": np.int32,
     "right_child": np.int32,
     "internal_count": np.int64,
+    "split_gain": np.float64,
 }
 _LEAF_KEYS: dict[str, type[np.generic]] = {"leaf_value": np.float64, "leaf_count": np.int64}
 _SET_KEYS: dict[str, type[np.generic]] = {"cat_boundaries": np.int64, "cat_threshold": np.int64}
 _COUNT_KEYS = ("internal_count", "leaf_count")
-_OPTIONAL_KEYS = ("decision_type", *_COUNT_KEYS)
+_OPTIONAL_KEYS = ("decision_type", "split_gain", *_COUNT_KEYS)
 _LINEAR_KEYS = ("num_features", "leaf_const")
 _KEPT = (*_INNER_KEYS, *_LEAF_KEYS, *_SET_KEYS, *_LINEAR_KEYS)
 _KEPT_BYTES = {key.encode(): key for key in (*_KEPT, "num_leaves", "num_cat", "is_linear")}
@@ -60,6 +61,7 @@ class TextModel:
     leaf_value: npt.NDArray[np.float64]  # leaves
     internal_count: npt.NDArray[np.int64] | None  # inner nodes; None if any tree has no counts
     leaf_count: npt.NDArray[np.int64] | None  # leaves; None likewise
+    split_gain: npt.NDArray[np.float64] | None  # inner nodes, six digits; None likewise
     cat_boundaries: npt.NDArray[np.int64]  # n_sets + 1 per tree with sets
     cat_threshold: npt.NDArray[np.int64]  # 32-bit words of all sets' bits
     boosting: str = "gbdt"
@@ -200,6 +202,8 @@ def read_text(data: bytes) -> TextModel:
     values: dict[str, Any] = {key: c.values() for key, c in blocks.columns.items()}
     if not blocks.has_counts:
         values |= dict.fromkeys(_COUNT_KEYS)
+    if not blocks.has_gains:
+        values["split_gain"] = None
     return TextModel(
         header=header,
         n_leaves=np.array(blocks.n_leaves, np.int64),
@@ -240,6 +244,7 @@ class _Blocks:
         self.n_sets: list[int] = []
         self.n_words: list[int] = []
         self.has_counts = True
+        self.has_gains = True
 
     def read(self, data: bytes, first: int, end: int) -> None:
         """Read from ``first`` (the newline before "Tree=", -1 for none) to ``end``."""
@@ -267,6 +272,8 @@ class _Blocks:
             lines["leaf_value"] = _linear_constants(lines, tree, leaves)
         if leaves > 1 and not all(lines.get(key) for key in _COUNT_KEYS):
             self.has_counts = False
+        if leaves > 1 and not lines.get("split_gain"):
+            self.has_gains = False
         for keys, size in ((_INNER_KEYS, leaves - 1), (_LEAF_KEYS, leaves)):
             for key in keys if size else ():
                 line = lines.get(key)

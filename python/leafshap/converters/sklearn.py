@@ -27,7 +27,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from leafshap.converters.arrays import EnsembleArrays, Missing
+from leafshap.converters.arrays import EnsembleArrays, Missing, gains_of_splits
 from leafshap.converters.sklearn_hist import base_of_hist, convert_hist, predict_raw_hist
 from leafshap.errors import InvalidInputError, InvalidModelError, UnsupportedModelError
 
@@ -247,6 +247,7 @@ def _convert_isolation(model: Any) -> EnsembleArrays:
     arrays.tree_weight = np.full(len(trees), 1.0 / len(trees))
     arrays.averaged = True
     arrays.link = "path_length"
+    arrays.split_gain = None  # of targets that were drawn at random
     return arrays
 
 
@@ -326,12 +327,29 @@ def _arrays(
         category_codes=np.empty(0, np.int32),
         cover=cover,
         leaf_value=np.ascontiguousarray(values),
+        split_gain=_impurity_decreases(trees, leaf),
         base_values=np.zeros(n_outputs),
         comparison="<=",
         input_precision="float32",
         allow_nan=_accepts(model, np.nan),
         allow_inf=allow_inf,
     )
+
+
+def _impurity_decreases(trees: Trees, leaf: npt.NDArray[np.bool_]) -> Floats | None:
+    """Weighted impurity decrease of every split as a share of the tree's training rows. Shape (N,).
+
+    ``(N_t i_t - N_left i_left - N_right i_right) / N``: what ``min_impurity_decrease`` bounds, and
+    what a tree's ``compute_feature_importances(normalize=False)`` adds up by feature.
+    """
+    parts = []
+    with np.errstate(all="ignore"):
+        for tree in trees:
+            weighted = tree.weighted_n_node_samples * tree.impurity
+            # at a leaf, whose children are -1, this is some number; it becomes 0
+            below = weighted[tree.children_left] + weighted[tree.children_right]
+            parts.append((weighted - below) / tree.weighted_n_node_samples[0])
+    return gains_of_splits(np.concatenate(parts), leaf)
 
 
 def _accepts(model: Any, value: float) -> bool:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from leafshap.converters.arrays import Categorical, EnsembleArrays, Missing
+from leafshap.converters.arrays import Categorical, EnsembleArrays, Missing, gains_of_splits
 from leafshap.errors import UnsupportedModelError
 
 # inverse of the loss's link, by the name of sklearn._loss.link's class
@@ -80,6 +80,7 @@ def convert_hist(model: Any) -> EnsembleArrays:
         category_codes=codes,
         cover=nodes["count"].astype(np.float64),
         leaf_value=np.where(leaf, nodes["value"], 0.0),
+        split_gain=gains_of_splits(nodes["gain"], leaf),
         base_values=base_of_hist(model),
         comparison="<=",
         input_precision="float64",

@@ -156,6 +156,7 @@ def to_arrays(document: object) -> EnsembleArrays:
         category_codes=nodes.category_codes,
         cover=nodes.cover,
         leaf_value=nodes.leaf_value,
+        split_gain=nodes.split_gain,
         base_values=base_values,
         comparison="<",
         input_precision="float32",

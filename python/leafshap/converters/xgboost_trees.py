@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from leafshap.converters.arrays import Categorical
+from leafshap.converters.arrays import Categorical, gains_of_splits
 from leafshap.errors import InvalidModelError
 
 # Larger codes cannot be told apart in float32: XGBoost reads such an input as no category.
@@ -66,6 +66,7 @@ class NodeArrays:
     category_codes: npt.NDArray[np.int32]
     cover: npt.NDArray[np.float64] | None
     leaf_value: npt.NDArray[np.float64]
+    split_gain: npt.NDArray[np.float64] | None
 
 
 def vector(value: object, kinds: str, where: str) -> npt.NDArray[Any]:
@@ -185,11 +186,16 @@ def read_trees(trees: list[Any], n_outputs: int, vector_leaves: bool) -> NodeArr
         categorical=categorical,
         category_offsets=np.empty(0, np.int64),
         category_codes=codes,
-        # Trees with vector leaves carry none before 3.2.
+        # Trees with vector leaves carry neither cover nor gain before 3.2.
         cover=(
             records.floats("sum_hessian") if not trees or records.all_have("sum_hessian") else None
         ),
         leaf_value=leaf_value,
+        split_gain=(
+            gains_of_splits(records.floats("loss_changes"), is_leaf)
+            if not trees or records.all_have("loss_changes")
+            else None
+        ),
     )
     reached = _reached(nodes)
     if not reached.all():
@@ -344,4 +350,5 @@ def _keep(
         category_codes=nodes.category_codes[np.repeat(kept, category_counts)],
         cover=None if nodes.cover is None else nodes.cover[kept],
         leaf_value=nodes.leaf_value[kept],
+        split_gain=None if nodes.split_gain is None else nodes.split_gain[kept],
     ), category_counts[kept]
