@@ -123,19 +123,22 @@ class RespondWorker {
   std::mutex& mutex_;
 };
 
-// Deep trees have many nodes, which pay only for many rows at a time; else sums should stay in the
-// L2 cache.
-Index rows_at_once(const ResponsePlan& plan) {
-  constexpr std::size_t kSmallBytes = 1 << 20, kLargeBytes = 16 << 20, kRowsPerLeaf = 4;
+// Many nodes pay only for many rows at a time; else what is used of the sums should stay in the L2
+// cache. Measured.
+Index tile_rows(const ResponsePlan& plan, Index n_rows) {
+  constexpr std::size_t kSmallBytes = 4 << 20, kLargeBytes = 8 << 20, kRowsPerLeaf = 4,
+                        kFewest = 64;
   const std::size_t leaves = plan.leaves().size() / std::max<std::size_t>(plan.trees().size(), 1);
   const std::size_t row_bytes =
-      kResponseLanes * (sizeof(std::int64_t) * static_cast<std::size_t>(plan.players().n_players *
-                                                                        plan.ensemble().n_outputs) +
-                        sizeof(std::uint16_t) * plan.quantizer().n_columns() +
-                        2 * sizeof(ResponseAnswer) * plan.most_slots());
+      1 + kResponseLanes *
+              (sizeof(std::int64_t) *
+                   static_cast<std::size_t>(plan.players().n_players * plan.ensemble().n_outputs) +
+               sizeof(std::uint16_t) * plan.quantizer().n_columns() +
+               2 * sizeof(ResponseAnswer) * plan.most_slots());
   const std::size_t wanted = std::max(kRowsPerLeaf * leaves, kSmallBytes / row_bytes);
-  const std::size_t most = std::min(kLargeBytes / row_bytes, kMostAnswerRows);
-  return static_cast<Index>(std::clamp<std::size_t>(wanted, 64, std::max<std::size_t>(most, 64)));
+  const std::size_t most = std::max(std::min(kLargeBytes / row_bytes, kMostAnswerRows), kFewest);
+  const Index size = static_cast<Index>(std::clamp(wanted, kFewest, most));
+  return std::clamp<Index>(n_rows, 1, size);
 }
 
 // A margin and the fixed-point number that is kept in its place before it is known.
@@ -147,8 +150,8 @@ std::int64_t as_number(double margin) { return std::bit_cast<std::int64_t>(margi
 void predict_margins(const ResponsePlan& plan, const Rows& rows, double* out, int n_threads,
                      Cancellation& cancellation) {
   const OutputId n_outputs = plan.ensemble().n_outputs;
-  for_response_rows(plan, rows, 0, count_rows(rows), rows_at_once(plan), n_threads, cancellation,
-                    [&](Index) {
+  for_response_rows(plan, rows, 0, count_rows(rows), tile_rows(plan, count_rows(rows)), n_threads,
+                    cancellation, [&] {
                       return [&](ResponseRows& tile, Index begin, Index count, const Stop& stop) {
                         if (!add_trees(tile, stop, kernels().find_homes)) return;
                         for (Index i = 0; i < count; ++i) {
@@ -165,10 +168,10 @@ std::vector<std::int64_t> respond(const ResponsePlan& plan, const Rows& rows,
                                   int n_threads, Cancellation& cancellation) {
   std::vector<std::int64_t> visits(static_cast<std::size_t>(plan.players().n_players), 0);
   std::mutex mutex;
-  for_response_rows(
-      plan, rows, begin, end, rows_at_once(plan), n_threads, cancellation, [&](Index size) {
-        return RespondWorker(plan, sources, count_rows(rows), size, out, visits, mutex);
-      });
+  const Index size = tile_rows(plan, ceil_divide(end - begin, n_threads));
+  for_response_rows(plan, rows, begin, end, size, n_threads, cancellation, [&] {
+    return RespondWorker(plan, sources, count_rows(rows), size, out, visits, mutex);
+  });
   return visits;
 }
 
@@ -192,26 +195,25 @@ void response_curves(const ResponsePlan& plan, const Rows& rows, double* out, in
       }
     }
   };
-  for_response_rows(plan, rows, 0, count_rows(rows), kResponseRows, n_threads, cancellation,
-                    [&](Index) {
-                      return [&, memory = ResponseWalkMemory(plan)](ResponseRows& tile, Index begin,
-                                                                    Index count, const Stop& stop) {
-                        double* curves = out + begin * row_size;
-                        std::fill_n(curves, count * row_size, as_margin(0));
-                        CurveArguments a{};
-                        a.first_cells = first_cells.data();
-                        a.n_players = static_cast<std::size_t>(n_players);
-                        a.n_outputs = static_cast<std::size_t>(n_outputs);
-                        a.steps = curves;
-                        const auto add = [&](const HomeArguments& home) {
-                          kernels().find_homes(home);
-                          a.walk = memory.walk(home.tile);
-                          kernels().add_curves(a);
-                        };
-                        if (!add_trees(tile, stop, add)) return;
-                        for (Index i = 0; i < count; ++i) finish(tile, i, curves + i * row_size);
-                      };
-                    });
+  for_response_rows(plan, rows, 0, count_rows(rows), kResponseRows, n_threads, cancellation, [&] {
+    return [&, memory = ResponseWalkMemory(plan)](ResponseRows& tile, Index begin, Index count,
+                                                  const Stop& stop) {
+      double* curves = out + begin * row_size;
+      std::fill_n(curves, count * row_size, as_margin(0));
+      CurveArguments a{};
+      a.first_cells = first_cells.data();
+      a.n_players = static_cast<std::size_t>(n_players);
+      a.n_outputs = static_cast<std::size_t>(n_outputs);
+      a.steps = curves;
+      const auto add = [&](const HomeArguments& home) {
+        kernels().find_homes(home);
+        a.walk = memory.walk(home.tile);
+        kernels().add_curves(a);
+      };
+      if (!add_trees(tile, stop, add)) return;
+      for (Index i = 0; i < count; ++i) finish(tile, i, curves + i * row_size);
+    };
+  });
 }
 
 }  // namespace leafshap

@@ -122,7 +122,7 @@ void mean_responses(const ResponsePlan& plan, const Rows& rows, const std::vecto
   LeafWeights found(plan);
   std::mutex mutex;
   for_response_rows(plan, rows, 0, count_rows(rows), kResponseRows, n_threads, cancellation,
-                    [&](Index) { return WeighWorker(plan, whole, found, mutex); });
+                    [&] { return WeighWorker(plan, whole, found, mutex); });
   const double all =
       whole.empty()
           ? static_cast<double>(count_rows(rows))

@@ -51,17 +51,17 @@ class ResponseRows {
   HomeArguments arguments_{};
 };
 
-// Calls worker(rows, begin, count, stop) for all rows in [begin, end), at most `size` at a time, by
-// thread.
+// Calls worker(rows, begin, count, stop) for all rows in [begin, end), by thread, in tiles of
+// `size` rows.
 template <typename MakeWorker>
 void for_response_rows(const ResponsePlan& plan, const Rows& x, Index begin, Index end, Index size,
                        int n_threads, Cancellation& cancellation, MakeWorker&& make_worker) {
-  // fewer rows at a time where threads would have nothing to do
-  size = std::clamp<Index>(ceil_divide(end - begin, n_threads), 1, size);
-  parallel_blocks(ceil_divide(end - begin, size), n_threads, cancellation, [&] {
-    return [&, rows = ResponseRows(plan, x, size), worker = make_worker(size)](
+  // tiles are not full where threads would have nothing to do
+  const Index most = std::clamp<Index>(ceil_divide(end - begin, n_threads), 1, size);
+  parallel_blocks(ceil_divide(end - begin, most), n_threads, cancellation, [&] {
+    return [&, rows = ResponseRows(plan, x, size), worker = make_worker()](
                Index block, const Stop& stop) mutable {
-      const Index first = begin + block * size, count = std::min(size, end - first);
+      const Index first = begin + block * most, count = std::min(most, end - first);
       rows.take(first, count);
       worker(rows, first, count, stop);
     };
