@@ -49,9 +49,12 @@ class ResponseOracle:
         begin: int,
         end: int,
         out: Floats,
+        unchanged: Floats | None,
         n_threads: int,
     ) -> npt.NDArray[np.int64]:
-        """Margins of rows whose player takes a probe's values."""
+        """Margins of rows whose player takes a probe's values, and of rows as they are."""
+        if unchanged is not None:
+            unchanged[begin:end] = self._predict(rows[begin:end])
         for p in range(self.n_players):
             mine = self._players == p
             for r, source in enumerate(sources):

@@ -56,7 +56,8 @@ class PyResponsePlan {
 
   // WARNING: releases the GIL.
   py::array_t<std::int64_t> respond(const py::array& x, const py::array& sources, Index begin,
-                                    Index end, py::array out, int n_threads) const {
+                                    Index end, py::array out, py::object unchanged,
+                                    int n_threads) const {
     check_threads(n_threads);
     if (plan_->all_values()) throw InvalidInput("a plan with joint=True has no single values");
     const Rows rows = rows_of(x, ensemble().n_features);
@@ -67,10 +68,15 @@ class PyResponsePlan {
     }
     double* margins = values_of<double>(
         out, "out", {n_players(), checked.n_repeats, x.shape(0), ensemble().n_outputs});
+    double* margins_unchanged = nullptr;
+    if (!unchanged.is_none()) {
+      auto array = unchanged.cast<py::array>();
+      margins_unchanged = values_of<double>(array, "unchanged", {x.shape(0), ensemble().n_outputs});
+    }
     std::vector<std::int64_t> visits;
     run_released([&](Cancellation& cancellation) {
-      visits =
-          leafshap::respond(*plan_, rows, checked, begin, end, margins, n_threads, cancellation);
+      visits = leafshap::respond(*plan_, rows, checked, begin, end, {margins, margins_unchanged},
+                                 n_threads, cancellation);
     });
     return array_of(visits);
   }
@@ -171,7 +177,8 @@ void bind_responses(py::module_& module) {
       .def("predict", &PyResponsePlan::predict, py::arg("rows"), py::arg("out"),
            py::arg("n_threads"))
       .def("respond", &PyResponsePlan::respond, py::arg("rows"), py::arg("sources"),
-           py::arg("begin"), py::arg("end"), py::arg("out"), py::arg("n_threads"))
+           py::arg("begin"), py::arg("end"), py::arg("out"), py::arg("unchanged"),
+           py::arg("n_threads"))
       .def("curves", &PyResponsePlan::curves, py::arg("rows"), py::arg("out"), py::arg("n_threads"))
       .def("means", &PyResponsePlan::means, py::arg("rows"), py::arg("weights"),
            py::arg("n_threads"));

@@ -25,7 +25,7 @@ bool add_trees(ResponseRows& rows, const Stop& stop, Use&& use) {
 class RespondWorker {
  public:
   RespondWorker(const ResponsePlan& plan, const Sources& sources, Index n_rows, Index size,
-                double* out, std::vector<std::int64_t>& visits, std::mutex& mutex)
+                const Responses& out, std::vector<std::int64_t>& visits, std::mutex& mutex)
       : plan_(plan),
         sources_(sources),
         n_rows_(n_rows),
@@ -68,6 +68,7 @@ class RespondWorker {
       };
       if (repeat > 0) rows.take(begin, count);
       if (!add_trees(rows, stop, add)) return;
+      if (repeat == 0 && out_.unchanged != nullptr) rows.write(begin, count, out_.unchanged);
       write(rows, begin, count, repeat, n_lanes);
     }
   }
@@ -95,7 +96,7 @@ class RespondWorker {
     for (Index p = 0; p < n_players_; ++p) {
       for (Index lane = 0; lane < n_lanes; ++lane) {
         double* out =
-            out_ + ((p * sources_.n_repeats + repeat + lane) * n_rows_ + begin) * n_outputs_;
+            out_.out + ((p * sources_.n_repeats + repeat + lane) * n_rows_ + begin) * n_outputs_;
         for (Index i = 0; i < count; ++i) {
           for (OutputId k = 0; k < n_outputs_; ++k) {
             const std::int64_t* sums =
@@ -113,7 +114,7 @@ class RespondWorker {
   std::size_t size_;
   OutputId n_outputs_;
   Index n_players_;
-  double* out_;
+  Responses out_;
   AlignedBuffer<std::uint16_t> lane_ranks_;  // (n_columns, size, kResponseLanes)
   AlignedBuffer<std::uint32_t> with_row_;
   AlignedBuffer<ResponseAnswer> answers_;
@@ -149,22 +150,17 @@ std::int64_t as_number(double margin) { return std::bit_cast<std::int64_t>(margi
 
 void predict_margins(const ResponsePlan& plan, const Rows& rows, double* out, int n_threads,
                      Cancellation& cancellation) {
-  const OutputId n_outputs = plan.ensemble().n_outputs;
   for_response_rows(plan, rows, 0, count_rows(rows), tile_rows(plan, count_rows(rows)), n_threads,
                     cancellation, [&] {
                       return [&](ResponseRows& tile, Index begin, Index count, const Stop& stop) {
                         if (!add_trees(tile, stop, kernels().find_homes)) return;
-                        for (Index i = 0; i < count; ++i) {
-                          for (OutputId k = 0; k < n_outputs; ++k) {
-                            out[(begin + i) * n_outputs + k] = tile.margin(k, tile.margins(k)[i]);
-                          }
-                        }
+                        tile.write(begin, count, out);
                       };
                     });
 }
 
 std::vector<std::int64_t> respond(const ResponsePlan& plan, const Rows& rows,
-                                  const Sources& sources, Index begin, Index end, double* out,
+                                  const Sources& sources, Index begin, Index end, Responses out,
                                   int n_threads, Cancellation& cancellation) {
   std::vector<std::int64_t> visits(static_cast<std::size_t>(plan.players().n_players), 0);
   std::mutex mutex;

@@ -20,10 +20,15 @@ struct Sources {
   Index n_repeats;
 };
 
-// Margins of rows [begin, end) with each player's features taken from the rows' sources; out is
-// (players, repeats, n, K). Returns for each player how often a leaf was looked at for a row.
+// Margins of rows [begin, end): with each player's features taken from the rows' sources in `out`,
+// (players, repeats, n, K), and as they are in `unchanged`, (n, K), if it is not null. Returns for
+// each player how often its values part from their row's way down a tree.
+struct Responses {
+  double* out;
+  double* unchanged;
+};
 std::vector<std::int64_t> respond(const ResponsePlan& plan, const Rows& rows,
-                                  const Sources& sources, Index begin, Index end, double* out,
+                                  const Sources& sources, Index begin, Index end, Responses out,
                                   int n_threads, Cancellation& cancellation);
 
 // Margins of every row at every cell of every player, (n, cells, K). Joint players only.

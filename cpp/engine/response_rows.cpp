@@ -37,4 +37,13 @@ void ResponseRows::add_homes(const ResponseTree& tree) {
   for (std::size_t i = 0; i < home_.size(); ++i) margins[i] += home_.data()[i];
 }
 
+void ResponseRows::write(Index begin, Index count, double* out) const {
+  const OutputId n_outputs = plan_.ensemble().n_outputs;
+  for (Index i = 0; i < count; ++i) {
+    for (OutputId k = 0; k < n_outputs; ++k) {
+      out[(begin + i) * n_outputs + k] = margin(k, margins(k)[i]);
+    }
+  }
+}
+
 }  // namespace leafshap

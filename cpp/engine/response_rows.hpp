@@ -37,6 +37,9 @@ class ResponseRows {
     return margins_.data() + static_cast<std::size_t>(k) * arguments_.tile.size;
   }
 
+  // Margins of the rows that were taken, `count` from `begin` on among all, (n, K).
+  void write(Index begin, Index count, double* out) const;
+
   // Margin of a fixed-point sum for an output.
   double margin(OutputId k, std::int64_t sum) const {
     return plan_.ensemble().base_values[k] + plan_.unit() * static_cast<double>(sum);

@@ -162,6 +162,7 @@ class ResponsePlan:
         begin: int,
         end: int,
         out: npt.NDArray[np.float64],  # (players, repeats, n, n_outputs)
+        unchanged: npt.NDArray[np.float64] | None,  # (n, n_outputs)
         n_threads: int,
     ) -> npt.NDArray[np.int64]: ...  # (players,)
     def curves(

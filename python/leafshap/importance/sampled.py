@@ -57,8 +57,14 @@ class ShuffledTrees:
         self._players_at_once = max(1, _MEMORY // (one * n_repeats))
         self._repeats_at_once = max(1, min(n_repeats, _MEMORY // one))
         self._first = self._plan(0)
+        self._memory = np.empty(0)  # one block's margins, for all of them
         self.margins = np.empty((len(matrix), ensemble.n_outputs))
-        self._first.predict(matrix, self.margins, n_threads)
+        # where one block is all, its walk finds the unshuffled margins as well
+        self._done: tuple[Floats, npt.NDArray[np.int64]] | None = None
+        if shuffles.rows is None and self._one_block:
+            self._done = self._respond(self._first, self._sources, self.margins)
+        else:
+            self._first.predict(matrix, self.margins, n_threads)
         self.unshuffled = self.margins if shuffles.rows is None else self.margins[shuffles.rows]
 
     def scores(
@@ -88,22 +94,34 @@ class ShuffledTrees:
 
         The margins are overwritten by the next block.
         """
-        n_repeats, n = self._sources.shape
-        memory = np.empty(0)  # one block's, for all of them
+        n_repeats = len(self._sources)
         for begin in range(0, self._n_players, self._players_at_once):
             plan = self._first if begin == 0 else self._plan(begin)
             for first in range(0, n_repeats, self._repeats_at_once):
                 sources = self._sources[first : first + self._repeats_at_once]
-                shape = (plan.n_players, len(sources), n, self._ensemble.n_outputs)
-                if memory.size < math.prod(shape):
-                    memory = np.empty(math.prod(shape))
-                margins = memory[: math.prod(shape)].reshape(shape)
-                visits = plan.respond(self._rows, sources, 0, n, margins, self._n_threads)
+                margins, visits = self._done or self._respond(plan, sources, None)
                 yield [
                     (begin + p, first + r, margins[p, r] if visits[p] else None)
                     for p in range(plan.n_players)
                     for r in range(len(sources))
                 ]
+
+    @property
+    def _one_block(self) -> bool:
+        n_repeats = len(self._sources)
+        return bool(self._players_at_once >= self._n_players and self._repeats_at_once >= n_repeats)
+
+    def _respond(
+        self, plan: _core.ResponsePlan, sources: npt.NDArray[np.int64], unchanged: Floats | None
+    ) -> tuple[Floats, npt.NDArray[np.int64]]:
+        """Margins (players, R, n, K) of a block, and how often each player's values change ways."""
+        n_repeats, n = sources.shape
+        shape = (plan.n_players, n_repeats, n, self._ensemble.n_outputs)
+        if self._memory.size < math.prod(shape):
+            self._memory = np.empty(math.prod(shape))
+        margins = self._memory[: math.prod(shape)].reshape(shape)
+        visits = plan.respond(self._rows, sources, 0, n, margins, unchanged, self._n_threads)
+        return margins, visits
 
     def _plan(self, begin: int) -> _core.ResponsePlan:
         """Plan for the block of players from `begin` on."""
