@@ -19,9 +19,11 @@ class PyResponsePlan {
     n_trees = checked_trees(e, n_trees);
     ResponsePlayers checked = players_of(players, e);
     const Rows rows = rows_of(probes, e.n_features, "probes");
-    run_released([&](Cancellation&) {
-      plan_ =
-          std::make_unique<ResponsePlan>(handle.ensemble, n_trees, std::move(checked), rows, joint);
+    run_released([&](Cancellation& cancellation) {
+      plan_ = std::make_unique<ResponsePlan>(handle.ensemble, n_trees, std::move(checked), rows,
+                                             joint, [&] {
+                                               if (cancellation.requested()) throw Cancelled();
+                                             });
     });
   }
 
@@ -70,6 +72,7 @@ class PyResponsePlan {
         out, "out", {n_players(), checked.n_repeats, x.shape(0), ensemble().n_outputs});
     double* margins_unchanged = nullptr;
     if (!unchanged.is_none()) {
+      if (checked.n_repeats == 0) throw InvalidInput("unchanged is only filled with sources");
       auto array = unchanged.cast<py::array>();
       margins_unchanged = values_of<double>(array, "unchanged", {x.shape(0), ensemble().n_outputs});
     }

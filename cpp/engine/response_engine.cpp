@@ -66,7 +66,7 @@ class RespondWorker {
         a.home = home;
         kernels().respond(a);
       };
-      if (repeat > 0) rows.take(begin, count);
+      if (repeat > 0) rows.restart();
       if (!add_trees(rows, stop, add)) return;
       if (repeat == 0 && out_.unchanged != nullptr) rows.write(begin, count, out_.unchanged);
       write(rows, begin, count, repeat, n_lanes);

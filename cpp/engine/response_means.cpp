@@ -109,9 +109,9 @@ void for_leaves(const ResponsePlan& plan, std::int32_t root, Use&& use) {
 
 void add_run(double* curve, std::int64_t n_cells, OutputId n_outputs, const ResponseRun& run,
              double gain) {
-  const std::int64_t begin = run.begin, behind = begin + run.size;
+  const std::int64_t begin = run.begin, end = run.end;
   curve[begin * n_outputs] += gain;
-  if (behind < n_cells) curve[behind * n_outputs] -= gain;
+  if (end < n_cells) curve[end * n_outputs] -= gain;
 }
 
 }  // namespace
@@ -135,11 +135,13 @@ void mean_responses(const ResponsePlan& plan, const Rows& rows, const std::vecto
   std::fill_n(out, n_cells * n_outputs, 0.0);
   std::vector<double> means = plan.ensemble().base_values;
   for (const ResponseTree& tree : plan.trees()) {
+    if (cancellation.requested()) throw Cancelled();
     for_leaves(plan, tree.root, [&](std::size_t leaf, const std::vector<PathPlayer>& players) {
       const ResponseLeaf& place = plan.leaves()[leaf];
       const double share = static_cast<double>(found.leaves[leaf]) / all;
       for (OutputId k = 0; k < width; ++k) {
-        const double value = plan.unit() * static_cast<double>(plan.values()[place.value + k]);
+        const double value =
+            plan.units()[tree.output + k] * static_cast<double>(plan.values()[place.value + k]);
         means[tree.output + k] += value * share;
         for (std::size_t s = 0; s < players.size(); ++s) {
           const std::int64_t begin = first_cells[players[s].player];

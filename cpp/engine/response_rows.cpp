@@ -28,7 +28,7 @@ void ResponseRows::take(Index begin, Index count) {
   plan_.quantizer().quantize(rows_, begin, count, static_cast<int>(tile.size), ranks_.data());
   tile.n_rows = static_cast<std::uint32_t>(count);
   home_.clear();  // also beyond the rows
-  margins_.clear();
+  restart();
 }
 
 void ResponseRows::add_homes(const ResponseTree& tree) {

@@ -17,6 +17,8 @@ class ResponseRows {
 
   // Takes rows [begin, begin + count).
   void take(Index begin, Index count);
+  // Begins anew with the same rows.
+  void restart() { margins_.clear(); }
 
   // Calls use(arguments) for every tree in turn; false if it was stopped before the last. The
   // kernels find the rows' homes with these arguments.
@@ -42,7 +44,7 @@ class ResponseRows {
 
   // Margin of a fixed-point sum for an output.
   double margin(OutputId k, std::int64_t sum) const {
-    return plan_.ensemble().base_values[k] + plan_.unit() * static_cast<double>(sum);
+    return plan_.ensemble().base_values[k] + plan_.units()[k] * static_cast<double>(sum);
   }
 
  private:

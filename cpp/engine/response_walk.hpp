@@ -13,6 +13,7 @@ class ResponseWalkMemory {
         steps_(plan.n_levels()),
         slots_(plan.most_slots()),
         sets_((plan.n_levels() + 1) * (1 + plan.most_slots())) {
+    slots_.clear();
     walk_.runs = plan.runs().data();
     walk_.places = places_.data();
     walk_.steps = steps_.data();

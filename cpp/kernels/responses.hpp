@@ -28,9 +28,9 @@ struct ResponseRuns {
   std::uint32_t first, end;
 };
 
-// Cells in a row: values of a player that no tree tells apart.
+// Cells in a row, [begin, end): values of a player that no tree tells apart.
 struct ResponseRun {
-  std::uint32_t begin, size;
+  std::uint32_t begin, end;
 };
 
 // An inner node. A child that is a leaf is negative.

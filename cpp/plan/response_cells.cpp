@@ -8,7 +8,7 @@
 namespace leafshap {
 namespace {
 
-void append(std::vector<CellRun>& runs, std::uint32_t begin, std::uint32_t end) {
+void append(std::vector<ResponseRun>& runs, std::uint32_t begin, std::uint32_t end) {
   if (begin == end) return;
   if (!runs.empty() && runs.back().end == begin) {
     runs.back().end = end;
@@ -68,7 +68,7 @@ void PlayerCells::find(const std::vector<std::uint16_t>& ranks, Index m) {
   }
 }
 
-PlayerCells::Sides PlayerCells::split(const std::vector<CellRun>& whole,
+PlayerCells::Sides PlayerCells::split(const std::vector<ResponseRun>& whole,
                                       const Quantizer::Test& test,
                                       const std::vector<std::uint64_t>& category_bits) const {
   const auto place = std::find(columns_.begin(), columns_.end(), test.column);

@@ -2,17 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
+#include "kernels/responses.hpp"
 #include "plan/quantizer.hpp"
 #include "types.hpp"
 
 namespace leafshap {
-
-// Cells in a row: [begin, end).
-struct CellRun {
-  std::uint32_t begin, end;
-};
 
 // Values of a player. Probes whose ranks are the same in all columns of its features are one cell;
 // cells are in the order of their ranks.
@@ -28,9 +25,9 @@ class PlayerCells {
 
   // The cells among `whole` that a node with this test sends left, and the others.
   struct Sides {
-    std::vector<CellRun> left, right;
+    std::vector<ResponseRun> left, right;
   };
-  Sides split(const std::vector<CellRun>& whole, const Quantizer::Test& test,
+  Sides split(const std::vector<ResponseRun>& whole, const Quantizer::Test& test,
               const std::vector<std::uint64_t>& category_bits) const;
 
  private:

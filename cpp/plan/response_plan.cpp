@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <string>
 
 #include "error.hpp"
 #include "ir/statistics.hpp"
@@ -11,14 +12,25 @@
 namespace leafshap {
 namespace {
 
-// Sums of values over all trees stay below 2^kBits, and so do sums of their differences.
+// An output's values add up to less than 2^kBits over all trees. So a sum of what rows gain stays
+// below 2^61; and what all trees add to a curve at one cell, where in each tree one leaf's run ends
+// and another's begins, below 2^62.
 constexpr int kBits = 60;
+// Runs of cells of all nodes: a gigabyte. Combinations of several features may need many.
+constexpr std::size_t kMostRuns = std::size_t{1} << 27;
 
 std::uint32_t as_place(std::size_t place) {
   if (place > std::numeric_limits<std::uint32_t>::max()) {
     throw Unsupported("the model's leaves need more than 2^32 places");
   }
   return static_cast<std::uint32_t>(place);
+}
+
+std::int32_t as_index(std::size_t index) {
+  if (index > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max())) {
+    throw Unsupported("the model has more than 2^31 nodes");
+  }
+  return static_cast<std::int32_t>(index);
 }
 
 }  // namespace
@@ -47,7 +59,7 @@ class ResponsePlan::Compiler {
     NodeId node;
     std::int32_t index;  // among the plan's nodes
     int n_children_done;
-    std::vector<CellRun> whole, right;  // cells of the node's player: before it, right of it
+    std::vector<ResponseRun> whole, right;  // cells of the node's player: before it, right of it
   };
 
   bool is_leaf(NodeId node) const { return e_.left[offset_ + node] == -1; }
@@ -104,7 +116,7 @@ class ResponsePlan::Compiler {
     out.test = {test.column, test.cut, test.categorical, test.category_bits};
     out.slot = -1;
     out.has_players_here = players_here_[node];
-    Frame frame{node, static_cast<std::int32_t>(plan_.nodes_.size()), 0, {}, {}};
+    Frame frame{node, as_index(plan_.nodes_.size()), 0, {}, {}};
     const std::int32_t p = player(node);
     if (p >= 0) {
       out.player = static_cast<std::uint32_t>(p);
@@ -122,7 +134,7 @@ class ResponsePlan::Compiler {
   }
 
   void split_cells(const Quantizer::Test& test, Frame& frame, ResponseNode& out) {
-    std::vector<CellRun>& cells = cells_[out.player];
+    std::vector<ResponseRun>& cells = cells_[out.player];
     auto sides = plan_.cells_[out.player].split(cells, test, plan_.quantizer_.category_bits());
     out.runs[0] = add_runs(sides.left);
     out.runs[1] = add_runs(sides.right);
@@ -131,9 +143,9 @@ class ResponsePlan::Compiler {
     cells = std::move(sides.left);
   }
 
-  ResponseRuns add_runs(const std::vector<CellRun>& cells) {
+  ResponseRuns add_runs(const std::vector<ResponseRun>& cells) {
     const std::uint32_t first = as_place(plan_.runs_.size());
-    for (const auto& [begin, end] : cells) plan_.runs_.push_back({begin, end - begin});
+    plan_.runs_.insert(plan_.runs_.end(), cells.begin(), cells.end());
     return {first, as_place(plan_.runs_.size())};
   }
 
@@ -151,9 +163,10 @@ class ResponsePlan::Compiler {
     plan_.n_slots_ += static_cast<std::size_t>(n_slots_);
     for (OutputId k = 0; k < e_.leaf_width(); ++k) {
       const double value = weight_ * e_.leaf(offset_ + node)[k];
-      plan_.values_.push_back(std::llrint(value / plan_.unit_));
+      const OutputId output = e_.vector_leaves ? k : e_.tree_output[tree_];
+      plan_.values_.push_back(std::llrint(value / plan_.units_[output]));
     }
-    return ~static_cast<std::int32_t>(plan_.leaves_.size() - 1);
+    return ~as_index(plan_.leaves_.size() - 1);
   }
 
   ResponsePlan& plan_;
@@ -163,13 +176,14 @@ class ResponsePlan::Compiler {
   Index tree_ = 0, offset_ = 0;
   double weight_ = 1;
   std::vector<bool> players_here_;
-  std::int32_t n_slots_ = 0;                 // of the path
-  std::vector<std::int32_t> slot_;           // of a player on the path, or -1
-  std::vector<std::vector<CellRun>> cells_;  // by player: that satisfy the path's conditions
+  std::int32_t n_slots_ = 0;                     // of the path
+  std::vector<std::int32_t> slot_;               // of a player on the path, or -1
+  std::vector<std::vector<ResponseRun>> cells_;  // by player: that satisfy the path's conditions
 };
 
 ResponsePlan::ResponsePlan(std::shared_ptr<const TreeEnsemble> ensemble, Index n_trees,
-                           ResponsePlayers players, const Rows& probes, bool all_values)
+                           ResponsePlayers players, const Rows& probes, bool all_values,
+                           const std::function<void()>& between_trees)
     : ensemble_(std::move(ensemble)),
       n_trees_(n_trees),
       quantizer_(*ensemble_, n_trees),
@@ -183,9 +197,17 @@ ResponsePlan::ResponsePlan(std::shared_ptr<const TreeEnsemble> ensemble, Index n
   }
   rank_probes(probes);
   if (all_values_) find_cells();
-  choose_unit();
+  choose_units();
   Compiler compiler(*this, tests);
-  for (Index tree = 0; tree < n_trees; ++tree) compiler.compile(tree);
+  for (Index tree = 0; tree < n_trees; ++tree) {
+    between_trees();
+    compiler.compile(tree);
+    if (runs_.size() > kMostRuns) {
+      throw InvalidInput(
+          "values of several features taken together need more than " + std::to_string(kMostRuns) +
+          " runs of cells at the model's nodes: take fewer rows or fewer features in a group");
+    }
+  }
 }
 
 void ResponsePlan::rank_probes(const Rows& probes) {
@@ -216,27 +238,32 @@ void ResponsePlan::find_cells() {
   probe_ranks_ = {};
 }
 
-// A power of two, so that values are only rounded, the smallest that leaves room for the sums.
-void ResponsePlan::choose_unit() {
+// Powers of two, so that values are only rounded: the smallest that leave room for the sums.
+void ResponsePlan::choose_units() {
   const TreeEnsemble& e = *ensemble_;
-  double most = 0;
+  std::vector<double> most(static_cast<std::size_t>(e.n_outputs), 0.0);
+  std::vector<double> largest(static_cast<std::size_t>(e.leaf_width()));
   for (Index tree = 0; tree < n_trees_; ++tree) {
     const double weight = e.weight(tree, n_trees_);
-    double largest = 0;
+    std::fill(largest.begin(), largest.end(), 0.0);
     for (Index node = e.tree_offsets[tree]; node < e.tree_offsets[tree + 1]; ++node) {
       if (e.left[node] != -1) continue;
       for (OutputId k = 0; k < e.leaf_width(); ++k) {
         const double value = weight * e.leaf(node)[k];
         check_leaf(value, sizeof(double), tree, static_cast<NodeId>(node - e.tree_offsets[tree]));
-        largest = std::max(largest, std::fabs(value));
+        largest[k] = std::max(largest[k], std::fabs(value));
       }
     }
-    most += largest;
+    const OutputId first = e.vector_leaves ? 0 : e.tree_output[tree];
+    for (OutputId k = 0; k < e.leaf_width(); ++k) most[first + k] += largest[k];
   }
-  int exponent = 0;
-  std::frexp(most, &exponent);  // most < 2^exponent
-  constexpr int kSmallest = -1000;
-  unit_ = std::ldexp(1.0, std::max(exponent - kBits, kSmallest));
+  for (const double sum : most) {
+    if (!std::isfinite(sum)) throw Unsupported("the model's leaf values are too large to add up");
+    int exponent = 0;
+    std::frexp(sum, &exponent);       // sum < 2^exponent
+    constexpr int kSmallest = -1074;  // of a double
+    units_.push_back(std::ldexp(1.0, std::max(exponent - kBits, kSmallest)));
+  }
 }
 
 }  // namespace leafshap

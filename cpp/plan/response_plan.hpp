@@ -2,6 +2,7 @@
 // trees' nodes, and which values satisfy their paths' conditions.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -21,9 +22,10 @@ struct ResponsePlayers {
 class ResponsePlan {
  public:
   // Over the first n_trees trees; players take values from the probes: any of them if
-  // `all_values`, which finds their cells, else those that are named later.
+  // `all_values`, which finds their cells, else those that are named later. `between_trees` is
+  // called now and then, and may throw.
   ResponsePlan(std::shared_ptr<const TreeEnsemble> ensemble, Index n_trees, ResponsePlayers players,
-               const Rows& probes, bool all_values);
+               const Rows& probes, bool all_values, const std::function<void()>& between_trees);
   ResponsePlan(const ResponsePlan&) = delete;
   ResponsePlan& operator=(const ResponsePlan&) = delete;
 
@@ -44,7 +46,7 @@ class ResponsePlan {
   std::size_t n_slots() const { return n_slots_; }                     // of all leaves
   const std::vector<ResponseRun>& runs() const { return runs_; }
   const std::vector<std::int64_t>& values() const { return values_; }
-  double unit() const { return unit_; }  // of the values
+  const std::vector<double>& units() const { return units_; }  // of the values, by output
   std::size_t n_levels() const { return n_levels_; }
   std::size_t most_slots() const { return most_slots_; }  // of a path
 
@@ -53,7 +55,7 @@ class ResponsePlan {
 
   void rank_probes(const Rows& probes);
   void find_cells();
-  void choose_unit();
+  void choose_units();
 
   std::shared_ptr<const TreeEnsemble> ensemble_;
   Index n_trees_;
@@ -69,7 +71,7 @@ class ResponsePlan {
   std::vector<ResponseLeaf> leaves_;
   std::vector<ResponseRun> runs_;
   std::vector<std::int64_t> values_;
-  double unit_ = 1;
+  std::vector<double> units_;
   std::size_t n_slots_ = 0, n_levels_ = 0, most_slots_ = 0;
 };
 
