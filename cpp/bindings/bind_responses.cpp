@@ -58,7 +58,7 @@ class PyResponsePlan {
 
   // WARNING: releases the GIL.
   py::array_t<std::int64_t> respond(const py::array& x, const py::array& sources, Index begin,
-                                    Index end, py::array out, py::object unchanged,
+                                    Index end, py::array out, const py::object& unchanged,
                                     int n_threads) const {
     check_threads(n_threads);
     if (plan_->all_values()) throw InvalidInput("a plan with joint=True has no single values");
@@ -72,7 +72,7 @@ class PyResponsePlan {
         out, "out", {n_players(), checked.n_repeats, x.shape(0), ensemble().n_outputs});
     double* margins_unchanged = nullptr;
     if (!unchanged.is_none()) {
-      if (checked.n_repeats == 0) throw InvalidInput("unchanged is only filled with sources");
+      if (!py::isinstance<py::array>(unchanged)) throw InvalidInput("unchanged must be an array");
       auto array = unchanged.cast<py::array>();
       margins_unchanged = values_of<double>(array, "unchanged", {x.shape(0), ensemble().n_outputs});
     }

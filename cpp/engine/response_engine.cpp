@@ -49,7 +49,8 @@ class RespondWorker {
   }
 
   void operator()(ResponseRows& rows, Index begin, Index count, const Stop& stop) {
-    for (Index repeat = 0; repeat < sources_.n_repeats; repeat += kResponseLanes) {
+    // once at least, for what is unchanged
+    for (Index repeat = 0; repeat == 0 || repeat < sources_.n_repeats; repeat += kResponseLanes) {
       const Index n_lanes = std::min<Index>(kResponseLanes, sources_.n_repeats - repeat);
       gather_ranks(begin, count, repeat, n_lanes);
       sums_.clear();
