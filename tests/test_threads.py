@@ -213,6 +213,27 @@ def test_ctrl_c_ends_a_long_call_with_coalitions(output: str) -> None:
     )
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for a single process")
+@pytest.mark.parametrize(
+    ("joint", "call"),
+    [
+        (False, "respond(X, sources, 0, len(X), np.empty((20, 1, len(X), 1)), None, 2)"),
+        (False, "respond(X, sources, 0, len(X), np.empty((20, 1, len(X), 1)), None, 1)"),
+        (False, "predict(X, np.empty((len(X), 1)), 2)"),
+        (True, "curves(X[:100_000], np.empty((100_000, plan.cell_offsets[-1], 1)), 2)"),
+        (True, "means(X, None, 2)"),
+    ],
+    ids=["respond", "one thread", "predict", "curves", "means"],
+)
+def test_ctrl_c_ends_a_long_call_with_responses(joint: bool, call: str) -> None:
+    check_ctrl_c(
+        f"plan.{call}",
+        "players = np.arange(20, dtype=np.int32)\n"
+        f"plan = _core.ResponsePlan(ensemble, -1, players, X[:50], {joint})\n"
+        "sources = np.zeros((1, len(X)), dtype=np.int64)",
+    )
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
 def test_a_forked_child_does_not_wait_for_its_parents_threads() -> None:
     code = """

@@ -64,6 +64,7 @@ def test_stub_fits_the_compiled_module(tmp_path: Path) -> None:
         "PairwisePlan",
         "CoalitionDesign",
         "CoalitionGame",
+        "ResponsePlan",
     )
     (tmp_path / "allowed.txt").write_text("".join(f"leafshap._core.{name}\n" for name in names))
     done = run_module(
