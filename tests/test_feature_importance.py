@@ -464,6 +464,12 @@ class TestCompare:
             leafshap.compare_importances(model, X[:0])
         with pytest.raises(InvalidInputError, match="kind must be one of"):
             leafshap.compare_importances(model, X, kinds=["gini"])
+        with pytest.raises(InvalidInputError, match="kinds names 'weight' twice"):
+            leafshap.compare_importances(model, X, kinds=["split", "weight"])
+        assert list(leafshap.compare_importances(model, X, kinds="split")) == [
+            "mean_abs_phi",
+            "split",
+        ]
         with pytest.raises(InvalidInputError, match="columns"):
             leafshap.compare_importances(model, X[:, :2])
 

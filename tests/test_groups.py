@@ -52,7 +52,7 @@ def test_labels_that_are_numbers_go_before_positions() -> None:
     ("groups", "message"),
     [
         ({"a": ["lat"], "b": ["lon", "lat"]}, "'lat' is in group 'a' and in group 'b'"),
-        ([["lat", 1]], "'lat' is in group 0 and in group 0"),
+        ([["lat", 1]], r"group 0 names column 1 \('lat'\) twice"),
         ({"a": ["height"]}, "group 'a' names the column 'height'"),
         ([[5]], "group 0 names the column 5"),
         ([[-1]], "-1"),
@@ -70,6 +70,15 @@ def test_labels_that_are_numbers_go_before_positions() -> None:
 def test_mistakes(groups: Any, message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         read(groups)
+
+
+def test_labels_of_several_columns_and_none() -> None:
+    labels = ["a", "b", "a"]
+    with pytest.raises(InvalidInputError, match="'a', as several columns are called"):
+        read({"g": ["a", "b"]}, labels, 3)
+    assert read({"g": [0, 2]}, labels, 3) == {"g": [0, 2], "b": [1]}
+    with pytest.raises(InvalidInputError, match="none of the 3 columns, which have no names"):
+        read([["a"]], None, 3)
 
 
 def test_players_of_columns() -> None:

@@ -156,9 +156,9 @@ def test_chosen_features_and_pairs() -> None:
     assert some.feature_names == ["d", "a", "b"]
     np.testing.assert_allclose(some.h, [every.h[at[p]] for p in ((0, 3), (1, 3), (0, 1))])
     np.testing.assert_allclose(some.overall, every.overall[[3, 0, 1]], atol=1e-12)
-    pairs = leafshap.h_statistic(model, X, pairs=[(2, 1), ("a", 3), (2, 1)], feature_names=names)
-    assert pairs.pairs.tolist() == [[2, 1], [0, 3], [2, 1]]
-    np.testing.assert_allclose(pairs.h, [every.h[at[p]] for p in ((1, 2), (0, 3), (1, 2))])
+    pairs = leafshap.h_statistic(model, X, pairs=[(2, 1), ("a", 3), (2, 0)], feature_names=names)
+    assert pairs.pairs.tolist() == [[2, 1], [0, 3], [2, 0]]
+    np.testing.assert_allclose(pairs.h, [every.h[at[p]] for p in ((1, 2), (0, 3), (0, 2))])
 
 
 def test_constant_models_and_unused_features() -> None:
@@ -229,12 +229,17 @@ def test_rounds_are_disjoint_and_few(n: int) -> None:
         (None, {"pairs": [(0, 1, 2)]}, "tuples of two features"),
         (None, {"pairs": [(1, 1)]}, "tuples of two features"),
         (None, {"pairs": [3]}, "tuples of two features"),
+        ([1], {}, "features must name at least 2"),
+        (None, {"pairs": [(0, 1), (2, 1), (1, 0)]}, r"a pair twice: \(1, 0\)"),
         (None, {"max_samples": 0}, "max_samples must be"),
+        (None, {"max_samples": 1}, "max_samples must be an integer of at least 2"),
+        (None, {"random_state": "x"}, "random_state"),
+        (None, {"max_samples": None, "random_state": 0.5}, "random_state"),
         (None, {"max_samples": 0.5}, "max_samples must be"),
         (None, {"max_samples": 5, "random_state": "x"}, "random_state"),
-        (None, {"sample_weight": [1.0]}, "sample_weight have the shape"),
+        (None, {"sample_weight": [1.0]}, "sample weights have the shape"),
         (None, {"sample_weight": np.zeros(40)}, "all zero"),
-        (None, {"sample_weight": np.eye(40)[0], "max_samples": 1}, "zero for all rows drawn"),
+        (None, {"sample_weight": np.eye(40)[0], "max_samples": 2}, "zero for all rows drawn"),
     ],
 )
 def test_errors(features: Any, settings: dict[str, Any], message: str) -> None:

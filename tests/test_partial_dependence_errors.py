@@ -66,10 +66,10 @@ NAN, INF = np.nan, np.inf
         (0, {"categorical_features": [True]}, "1 bools"),
         (0, {"categorical_features": [8]}, "categorical_features names column 8"),
         (0, {"feature_names": ["a"]}, "feature_names has 1 names"),
-        (0, {"sample_weight": [1.0]}, r"sample_weight have the shape \(1,\)"),
-        (0, {"sample_weight": np.zeros(30)}, "sample_weight are all zero"),
+        (0, {"sample_weight": [1.0]}, r"sample weights have the shape \(1,\)"),
+        (0, {"sample_weight": np.zeros(30)}, "sample weights are all zero"),
         (0, {"sample_weight": -np.ones(30)}, "that of row 0 is -1"),
-        (0, {"sample_weight": ["a"] * 30}, "cannot read the sample_weight"),
+        (0, {"sample_weight": ["a"] * 30}, "cannot read the sample weights"),
     ],
 )
 def test_arguments(features: Any, settings: dict[str, Any], message: str) -> None:

@@ -13,11 +13,16 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import accuracy_score, make_scorer
 
-from importance_cases import by_leafshap, classes, numbers, rows
+from importance_cases import VERSION, by_leafshap, classes, numbers, rows
 from leafshap import InvalidInputError, InvalidModelError, UnsupportedModelError
 
 X = rows(60)
 Y = numbers(X)
+
+
+def _nothing(*args: Any) -> None: ...
+
+
 NAN = np.where(np.arange(60) == 7, np.nan, Y)
 
 
@@ -41,6 +46,11 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "half a repeat": ({"n_repeats": 1.5}, "n_repeats must be.*got 1.5"),
     "no jobs": ({"n_jobs": 0}, "n_jobs"),
     "jobs": ({"n_jobs": "two"}, "n_jobs"),
+    "all jobs but one": ({"n_jobs": -2}, "n_jobs must be -1"),
+    "set": ({"scoring": {"r2"}}, "scoring must be None, the name"),
+    "no number": ({"scoring": _nothing}, "scorer '_nothing' returned None, which is not a number"),
+    "text": ({"scoring": {"own": lambda *args: "1.0"}}, "scorer 'own' returned '1.0'"),
+    "no numbers": ({"scoring": lambda *args: {"a": [1, 2]}}, "which is not a number"),
     "no samples": ({"max_samples": 0}, "max_samples must be from 1 to the 60 rows, got 0"),
     "share 0": ({"max_samples": 0.0}, "share above 0"),
     "share above 1": ({"max_samples": 1.5}, "share above 0 and at most 1.0, got 1.5"),
@@ -105,13 +115,16 @@ def test_models() -> None:
     with pytest.raises(UnsupportedModelError, match="cannot convert a model of type"):
         by_leafshap(object(), X, Y)
 
+    with pytest.raises(InvalidInputError, match="is the class RandomForestRegressor: pass a fit"):
+        by_leafshap(RandomForestRegressor, X, Y)
+
     class NoScore:
         def fit(self, X: Any, y: Any) -> None: ...
 
         def predict(self, X: Any) -> Any:
             return X[:, 0]
 
-    with pytest.raises(InvalidInputError, match="a NoScore has no score of its own"):
+    with pytest.raises(InvalidInputError, match="NoScore has no score of its own: say by"):
         by_leafshap(NoScore(), X, Y)
 
 
@@ -174,3 +187,11 @@ def test_negative_weights() -> None:
     weights = np.where(np.arange(60) < 3, -1.0, 1.0)
     with pytest.raises(InvalidInputError, match="weights that are not negative"):
         by_leafshap(model, X, Y, method="exact", sample_weight=weights)
+
+
+@pytest.mark.skipif(VERSION < (1, 4), reason="make_scorer has no response_method")
+def test_scorers_that_want_another_method_name_the_estimator(model: Any) -> None:
+    scorer = make_scorer(accuracy_score, response_method="predict_proba")
+    with pytest.raises(AttributeError, match=type(model).__name__) as caught:
+        by_leafshap(model, X, Y, scoring=scorer)
+    assert "StandIn" not in str(caught.value)

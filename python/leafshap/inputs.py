@@ -91,9 +91,9 @@ class ArraySource:
         self._schema = schema
         self.n_rows, self.n_columns = X.shape
         self.names = names
-        self._objects = X.dtype.kind == "O"
-        self.encoded = frozenset(schema.feature_categories) if self._objects else frozenset()
-        self.dtype = np.dtype(np.float64) if self._objects else float_type(X.dtype)
+        self.objects = X.dtype.kind == "O"
+        self.encoded = frozenset(schema.feature_categories) if self.objects else frozenset()
+        self.dtype = np.dtype(np.float64) if self.objects else float_type(X.dtype)
 
     @property
     def contiguous(self) -> bool:
@@ -105,7 +105,7 @@ class ArraySource:
     def read(self, start: int, stop: int, step: int) -> FloatArray:
         """Read some rows; a view where the array is contiguous."""
         rows = self._X[start:stop:step]
-        if self._objects:
+        if self.objects:
             return self._read_objects(rows, start, step)
         if isinstance(rows, np.ma.MaskedArray):
             rows = np.ma.filled(rows.astype(self.dtype), np.nan)
@@ -295,6 +295,13 @@ class InputRows:
     def encoded(self) -> bool:
         """Whether some columns are turned into category codes as they are read."""
         return bool(self._source.encoded)
+
+    @property
+    def native(self) -> bool:
+        """Whether all the libraries read the user's container: a DataFrame, an array of numbers."""
+        if isinstance(self._source, ArraySource):
+            return not self._source.objects
+        return container_of(self._source.own(0, 0, 1)) == "pandas"
 
     @property
     def category_columns(self) -> frozenset[int]:

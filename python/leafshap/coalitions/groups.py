@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -64,8 +65,8 @@ def read_groups(groups: Groups, labels: Sequence[Any] | None, n_columns: int) ->
     Raises
     ------
     InvalidInputError
-        Naming an unknown column, a column in two groups, an empty group, or two players of the
-        same name.
+        Naming an unknown column, a label of several columns, a column in two groups or twice in
+        one, an empty group, or two players of the same name.
     """
     names = [f"feature {j}" for j in range(n_columns)] if labels is None else list(map(str, labels))
     given: list[tuple[str | None, Any]] = []
@@ -82,14 +83,17 @@ def read_groups(groups: Groups, labels: Sequence[Any] | None, n_columns: int) ->
             ) from None
     number = {label: j for j, label in reversed(list(enumerate(labels or [])))}
     number |= {name: j for j, name in enumerate(names) if labels is not None and name not in number}
+    twice = {label for label, times in Counter(labels or []).items() if times > 1}
     owner: dict[int, str] = {}
     players: list[tuple[str, list[int]]] = []
     for i, (name, columns) in enumerate(given):
         said = f"group {i}" if name is None else f"group {name!r}"
-        members = [_column(c, number, n_columns, said) for c in _columns(columns, said)]
+        members = [_column(c, number, twice, n_columns, said) for c in _columns(columns, said)]
         if not members:
             raise InvalidInputError(f"{said} is empty")
         for j in members:
+            if owner.get(j) == said:
+                raise InvalidInputError(f"{said} names column {j} ({names[j]!r}) twice")
             if j in owner:
                 raise InvalidInputError(f"column {names[j]!r} is in {owner[j]} and in {said}")
             owner[j] = said
@@ -117,10 +121,15 @@ def _columns(columns: Any, said: str) -> list[Any]:
         raise InvalidInputError(f"{said} must be a list of columns, got {columns!r}") from None
 
 
-def _column(column: Any, number: dict[Any, int], n_columns: int, said: str) -> int:
+def _column(column: Any, number: dict[Any, int], twice: set[Any], n_columns: int, said: str) -> int:
     """Find the number of a column; a label goes before a number."""
     try:
         if not isinstance(column, (bool, np.bool_)) and column in number:
+            if column in twice:
+                raise InvalidInputError(
+                    f"{said} names the column {column!r}, as several columns are called: rename "
+                    "them"
+                )
             return number[column]
     except TypeError:
         pass  # a list, which cannot be a label
@@ -129,6 +138,7 @@ def _column(column: Any, number: dict[Any, int], n_columns: int, said: str) -> i
         return index
     raise InvalidInputError(
         f"{said} names the column {column!r}, which is none of the {n_columns} columns"
+        + ("" if number or not isinstance(column, str) else ", which have no names")
     )
 
 

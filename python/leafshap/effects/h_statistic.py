@@ -64,13 +64,13 @@ def h_statistic(
     X : array, table or sparse matrix, shape (n, F)
         Rows at which partial dependences are evaluated, and over which they average.
     features : sequence of int or str, optional
-        All pairs of these; by default of all features that the model uses.
+        All pairs of these, at least two; by default of all features that the model uses.
     pairs : sequence of tuples, optional
-        Some pairs instead.
+        Some pairs instead, each once.
     sample_weight : array-like, shape (n,), optional
         Weights of the rows.
     max_samples : int or None, default 500
-        Rows drawn from X if it has more; None: all.
+        Rows, at least 2, drawn from X if it has more; None: all.
     random_state : int, RandomState, Generator or None, default 0
         For the drawing.
     feature_names : sequence of str, optional
@@ -116,7 +116,7 @@ def h_statistic(
     chosen, wanted = _read_pairs(features, pairs, names, ensemble)
     weights = None
     if sample_weight is not None:
-        weights = read_weights(sample_weight, given.n_rows, "sample_weight")
+        weights = read_weights(sample_weight, given.n_rows, "sample weights")
     given, weights = _sample(X, given, weights, max_samples, random_state, ensemble)
     rows = given.whole()
     if check_predictions:
@@ -280,16 +280,24 @@ def _read_pairs(
             chosen = [feature_index(j, names, n_features) for j in _listed(features, "features")]
             if len(set(chosen)) < len(chosen):
                 raise InvalidInputError(f"features names a feature twice: {features!r}")
+            if len(chosen) < 2:
+                raise InvalidInputError(
+                    f"features must name at least 2, whose interaction is measured: {features!r}"
+                )
         return chosen, list(combinations(chosen, 2))
     if features is not None:
         raise InvalidInputError("give features (all pairs of them) or pairs, not both")
     wanted: list[Pair] = []
+    known: set[Pair] = set()
     for pair in _listed(pairs, "pairs"):
         parts = list(pair) if isinstance(pair, (tuple, list, np.ndarray)) else []
         found = [feature_index(j, names, n_features, "pairs") for j in parts]
         if len(found) != 2 or found[0] == found[1]:
             raise InvalidInputError(f"pairs must hold tuples of two features, got {pair!r}")
+        if _ordered((found[0], found[1])) in known:
+            raise InvalidInputError(f"pairs names a pair twice: {pair!r}")
         wanted.append((found[0], found[1]))
+        known.add(_ordered(wanted[-1]))
     return sorted({j for pair in wanted for j in pair}), wanted
 
 
@@ -312,20 +320,21 @@ def _sample(
     """Draw rows without replacement, in their order, if there are more than wanted."""
     n = given.n_rows
     most = n if max_samples is None else whole_number(max_samples)
-    if most is None or (most < 1 and max_samples is not None):
+    if most is None or (most < 2 and max_samples is not None):
         raise InvalidInputError(
-            f"max_samples must be a positive integer or None, got {max_samples!r}"
+            f"max_samples must be an integer of at least 2 or None, got {max_samples!r}"
         )
+    by_numpy = isinstance(random_state, np.random.RandomState)
+    try:
+        generator = None if by_numpy else np.random.default_rng(random_state)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(f"cannot use random_state {random_state!r}: {error}") from error
     if n == 0:
         raise InvalidInputError("X has no rows to average over")
     if n <= most:
         return given, weights
-    if isinstance(random_state, np.random.RandomState):
-        random_state = random_state.randint(2**31 - 1)
-    try:
-        generator = np.random.default_rng(random_state)
-    except (TypeError, ValueError) as error:
-        raise InvalidInputError(f"cannot use random_state {random_state!r}: {error}") from error
+    if generator is None:
+        generator = np.random.default_rng(random_state.randint(2**31 - 1))
     drawn = np.sort(generator.choice(n, most, replace=False))
     kept = None if weights is None else weights[drawn]
     if kept is not None:

@@ -72,7 +72,8 @@ def partial_dependence(
           see the notes.
         * "sklearn": scikit-learn's grid, from `percentiles` and `grid_resolution`.
         * an array of values of the one feature, a list of an array for each of a tuple's features,
-          or a dict from feature to array.
+          or a dict from feature to array; taken as it is, in any order, with NaN, infinite values
+          and repeats where the model accepts them.
     kind : "average", "individual" or "both", default "average"
     sample_weight : array-like, shape (n,), optional
         Weights of the rows in averages.
@@ -148,7 +149,7 @@ def partial_dependence(
         raise InvalidInputError("X has no rows to average over")
     weights = None
     if sample_weight is not None:
-        weights = read_weights(sample_weight, given.n_rows, "sample_weight")
+        weights = read_weights(sample_weight, given.n_rows, "sample weights")
     rows = given.whole()
     if check_predictions:
         check_response(response, model, ensemble, given, n_threads)

@@ -13,11 +13,12 @@ import numpy.typing as npt
 
 from leafshap import converters
 from leafshap.converters.arrays import EnsembleArrays
+from leafshap.effects.plans import response_plan
 from leafshap.ensemble import TreeEnsemble
 from leafshap.errors import AdditivityError, InvalidInputError, UnsupportedModelError
 from leafshap.explainers.additivity import rows_for_model
 from leafshap.explainers.outputs import Output, choose_game_output
-from leafshap.inputs import InputRows
+from leafshap.inputs import FloatArray, InputRows
 
 Floats = npt.NDArray[np.float64]
 
@@ -117,7 +118,7 @@ def check_response(
         return
     span = (0, rows.n_rows, max(1, math.ceil(rows.n_rows / _CHECKED_ROWS)))
     n_trees = ensemble.count_trees()
-    margins = ensemble.core.predict(rows.coded(*span), n_trees, n_threads)
+    margins = _margins_of_plan(ensemble, rows.coded(*span), n_threads)
     ours = response.output.of(margins)
     theirs = _own_prediction(response, model, ensemble, rows, span)
     if theirs.shape[1] == ours.shape[1] + 1 == 2:  # both classes, where the trees give one margin
@@ -145,6 +146,15 @@ def check_response(
         f"{theirs[i, k]:.9g} (tolerance {tolerance[k]:.2g}). leafshap reads this kind of model "
         "wrongly: please report it. check_predictions=False skips the check."
     )
+
+
+def _margins_of_plan(ensemble: TreeEnsemble, rows: FloatArray, n_threads: int) -> Floats:
+    """Margins as plans add them up, which lose digits beside a leaf that is far larger."""
+    players = np.full(ensemble.n_features, -1, dtype=np.int32)
+    plan = response_plan(ensemble, players, rows[:1])
+    margins = np.empty((len(rows), ensemble.n_outputs))
+    plan.predict(rows, margins, n_threads)
+    return margins
 
 
 def _own_prediction(

@@ -18,6 +18,7 @@ _MOST_ROWS = 256
 # XGBoost adds up trees and computes probabilities in float32
 _RELATIVE = 1e-4
 _UNDECIDED = 1e-5
+_OF_ONE = 1e-6  # of probabilities: 1 - p keeps no more of a small one
 
 
 def disagreement(
@@ -36,8 +37,9 @@ def disagreement(
     Returns
     -------
     str or None
-        What differs; None if nothing does. Numbers may differ by 1e-4 of the largest, labels where
-        the best two classes are within 1e-5 of each other.
+        What differs; None if nothing does. Numbers may differ by 1e-4 of the largest of their
+        output, probabilities also by 1e-6, labels where the best two classes are within 1e-5 of
+        each other.
     """
     step = -(-rows.n_rows // _MOST_ROWS)
     compared = margins[::step]
@@ -51,26 +53,32 @@ def disagreement(
         if method == "predict":
             undecided = predictor.undecided(compared, _UNDECIDED)
             decided = None if undecided is None else ~undecided
-        if not _agree(ours, theirs, decided):
+        least = _OF_ONE if method == "predict_proba" else 0.0
+        if not _agree(ours, theirs, decided, least):
             return f"its {method} returns something else"
     return None
 
 
 def _ask(estimator: Any, method: str, rows: InputRows, step: int) -> Any:
-    """Ask the estimator, which may take the user's table or only a matrix."""
+    """Ask the estimator, which may take the user's table or only a matrix.
+
+    What it refuses in a DataFrame or in numbers is not the container, but what is in it.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             return getattr(estimator, method)(rows.own(0, rows.n_rows, step))
         except Exception:
+            if rows.native:
+                raise
             return getattr(estimator, method)(rows.dense(0, rows.n_rows, step))
 
 
-def _agree(ours: Any, theirs: Any, decided: npt.NDArray[np.bool_] | None) -> bool:
+def _agree(ours: Any, theirs: Any, decided: npt.NDArray[np.bool_] | None, least: float) -> bool:
     if isinstance(ours, list):
         if not isinstance(theirs, list) or len(ours) != len(theirs):
             return False
-        return all(_agree(a, b, decided) for a, b in zip(ours, theirs, strict=True))
+        return all(_agree(a, b, decided, least) for a, b in zip(ours, theirs, strict=True))
     a, b = np.asarray(ours), np.asarray(theirs)
     if a.shape != b.shape:
         return False
@@ -78,6 +86,8 @@ def _agree(ours: Any, theirs: Any, decided: npt.NDArray[np.bool_] | None) -> boo
         return bool(np.all(a[decided] == b[decided]))
     if a.dtype.kind not in "biuf" or b.dtype.kind not in "biuf":
         return False
-    finite = np.abs(b[np.isfinite(b)])
-    scale = float(finite.max(initial=0.0))
-    return bool(np.allclose(a, b, rtol=_RELATIVE, atol=_RELATIVE * scale, equal_nan=True))
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    largest = np.where(np.isfinite(b), np.abs(b), 0.0).max(axis=0, initial=0.0)
+    with np.errstate(invalid="ignore"):
+        near = np.abs(a - b) <= _RELATIVE * largest + least
+    return bool(np.all(near | (a == b) | (np.isnan(a) & np.isnan(b))))

@@ -41,7 +41,7 @@ def read_repeats(n_repeats: Any) -> int:
 
 
 def read_jobs(n_jobs: Any) -> int:
-    """Turn joblib's `n_jobs` into a number of threads of the core; None: all cores.
+    """Turn `n_jobs` into a number of threads of the core; None: all cores.
 
     Raises
     ------
@@ -49,12 +49,7 @@ def read_jobs(n_jobs: Any) -> int:
     """
     if n_jobs is None:
         return count_threads(-1)
-    number = whole_number(n_jobs)
-    if number is None or number == 0:
-        raise InvalidInputError(f"n_jobs must be None or a whole number but 0, got {n_jobs!r}")
-    if number < -1:  # -2: all but one
-        return max(1, count_threads(-1) + 1 + number)
-    return count_threads(number)
+    return count_threads(n_jobs)
 
 
 def check_rows(n_rows: int, n_columns: int) -> None:

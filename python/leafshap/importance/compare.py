@@ -108,7 +108,7 @@ def compare_importances(
     y: Any = None,
     *,
     data: Any = None,
-    kinds: Sequence[str] = _DEFAULT_KINDS,
+    kinds: str | Sequence[str] = _DEFAULT_KINDS,
     scoring: Any = None,
     n_repeats: int = 5,
     random_state: Any = None,
@@ -128,9 +128,9 @@ def compare_importances(
         Labels; adds the column "permutation", the mean of `permutation_importance`'s repeats.
     data : array, table or sparse matrix, optional
         Background of the SHAP values, see `TreeExplainer`; path-dependent values without.
-    kinds : sequence of str, default ("split", "total_cover", "total_gain")
-        Of `TreeEnsemble.feature_importance`. A kind that is there by default is left out if the
-        model does not carry it.
+    kinds : str or sequence of str, default ("split", "total_cover", "total_gain")
+        One or more, each once, of `TreeEnsemble.feature_importance`. A kind that is there by
+        default is left out if the model does not carry it.
     scoring, n_repeats, random_state
         See `permutation_importance`. With several scorers, the columns are "permutation_<scorer>".
     sample_weight : array-like, shape (n,), optional
@@ -160,13 +160,14 @@ def compare_importances(
     """
     if y is None and scoring is not None:
         raise InvalidInputError("scoring= is of permutation importance, which needs labels (y=)")
+    wanted = _read_kinds(kinds)
     explainer = TreeExplainer(model, data, feature_names=feature_names, n_jobs=n_jobs)
     ensemble = explainer.model
     rows = InputRows(X, ensemble.schema)
     if not rows.n_rows:
         raise InvalidInputError("there are no rows to explain")
     table = {"mean_abs_phi": _mean_abs_phi(explainer, X, rows, ensemble.n_outputs, sample_weight)}
-    for kind in kinds:
+    for kind in wanted:
         try:
             found = ensemble.feature_importance(kind, ensemble.count_trees())
         except UnsupportedModelError:
@@ -192,6 +193,16 @@ def compare_importances(
     if names is None:
         names = [f"Feature {j}" for j in range(ensemble.n_features)]
     return ImportanceTable([str(name) for name in names], table)
+
+
+def _read_kinds(kinds: str | Sequence[str]) -> list[str]:
+    """List kinds; refuse one that is there twice, also by another name."""
+    wanted = [kinds] if isinstance(kinds, str) else list(kinds)
+    names = [name_of_kind(kind) for kind in wanted]
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            raise InvalidInputError(f"kinds names {wanted[i]!r} twice: {kinds!r}")
+    return wanted
 
 
 def _mean_abs_phi(

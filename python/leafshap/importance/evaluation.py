@@ -13,7 +13,7 @@ from leafshap.errors import InvalidInputError
 from leafshap.importance.losses import Score, make_score
 from leafshap.importance.predictions import Predictor, Responses
 from leafshap.importance.scorers import Scorer
-from leafshap.importance.stand_in import StandIn
+from leafshap.importance.stand_in import StandIn, stand_in_for
 
 Floats = npt.NDArray[np.float64]
 
@@ -52,7 +52,7 @@ class Evaluation:
     ) -> None:
         self._estimator, self._predictor, self._y = estimator, predictor, y
         responses = Responses(predictor, margins)
-        stand_in = StandIn(estimator, responses.of)
+        stand_in = stand_in_for(estimator, responses.of)
         self._scores: list[Callable[[Responses, StandIn], float]] = []
         self.names = [scorer.name for scorer in scorers]
         self.quick: list[Score | None] = []
@@ -76,7 +76,7 @@ class Evaluation:
     def __call__(self, margins: Floats) -> list[float]:
         """Score by margins of the same rows, shape (n, K)."""
         responses = Responses(self._predictor, margins)
-        stand_in = StandIn(self._estimator, responses.of)
+        stand_in = stand_in_for(self._estimator, responses.of)
         return [score(responses, stand_in) for score in self._scores]
 
     def _calling(

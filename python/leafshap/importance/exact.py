@@ -121,11 +121,13 @@ class ExactTrees:
             yield range(len(sizes)), self._plan
             return
         members: list[int] = []
+        total = 0
         for p, size in enumerate(sizes):
-            if members and size + sum(sizes[m] for m in members) > most:
+            if members and total + size > most:
                 yield members, self._plan_of(members)
-                members = []
+                members, total = [], 0
             members.append(p)
+            total += size
         yield members, self._plan_of(members)
 
     def _plan_of(self, members: range | list[int]) -> _core.ResponsePlan:

@@ -12,7 +12,7 @@ from leafshap.coalitions.batches import Limits
 from leafshap.errors import InvalidInputError, MissingDependencyError
 from leafshap.importance.scorers import Scorer
 from leafshap.importance.shuffles import Shuffles
-from leafshap.importance.stand_in import StandIn
+from leafshap.importance.stand_in import stand_in_for
 from leafshap.inputs import container_of, take_rows
 
 _MEMORY = 64 << 20  # of rows in one call
@@ -142,7 +142,7 @@ def _scores(
     predictions = _Predictions(estimator, stacked)
     n, scores = len(X), []
     for i in range(len(copies)):
-        stand_in = StandIn(estimator, predictions.of(slice(i * n, (i + 1) * n)))
+        stand_in = stand_in_for(estimator, predictions.of(slice(i * n, (i + 1) * n)))
         found: dict[str, float] = {}
         for scorer in scorers:
             used = weights
@@ -152,7 +152,7 @@ def _scores(
             if isinstance(value, dict):
                 found.update(value)
             else:
-                found[scorer.name] = float(value)
+                found[scorer.name] = value
         scores.append(found)
     return scores
 

@@ -67,11 +67,18 @@ def read_model(model: Any) -> Model:
 
     Raises
     ------
+    InvalidInputError
+        If it is a class.
     UnsupportedModelError
         If it is neither a supported tree model nor has a `predict`.
     InvalidModelError
         If it is damaged or not fitted.
     """
+    if isinstance(model, type):
+        raise InvalidInputError(
+            f"estimator is the class {model.__name__}: pass a fitted instance, "
+            f"{model.__name__}(...).fit(X, y)"
+        )
     try:
         ensemble = TreeEnsemble.from_model(model)
     except UnsupportedModelError as error:

@@ -49,7 +49,7 @@ def permutation_importance(
         How often each feature is shuffled.
     n_jobs : int, optional
         Threads of the core, by default all the cores this process may use. For other estimators
-        joblib's, by default 1.
+        joblib's, by default 1. -1: all; other negative numbers are refused.
     random_state : int, RandomState or None
         Of the shuffles. The same for any `n_jobs`.
     sample_weight : array-like, shape (n,), optional

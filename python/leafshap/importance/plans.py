@@ -24,7 +24,7 @@ def make_plan(
     ----------
     ensemble : TreeEnsemble
     of_column : ndarray of int, shape (F,)
-        Player of each feature.
+        Player of each feature; -1: none, it keeps its value.
     members : range or list of int
         The players that this plan is for, in its own order.
     probes : ndarray, shape (m, F)
@@ -32,7 +32,7 @@ def make_plan(
     joint : bool
         Whether the cells of whole players are wanted.
     """
-    number = np.full(int(of_column.max()) + 1, -1, dtype=np.int32)
+    number = np.full(int(of_column.max()) + 2, -1, dtype=np.int32)  # the last: of no player
     number[list(members)] = np.arange(len(members))
     n_trees = ensemble.count_trees(None)
     return _core.ResponsePlan(ensemble.core, n_trees, number[of_column], probes, joint)

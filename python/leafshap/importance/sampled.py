@@ -18,6 +18,7 @@ from leafshap.inputs import FloatArray
 Floats = npt.NDArray[np.float64]
 
 _MEMORY = 256 << 20  # of margins at once
+_SCRATCH_BYTES = 64 * 64  # of the core, for each player, output and thread at least
 
 
 class ShuffledTrees:
@@ -54,7 +55,8 @@ class ShuffledTrees:
         self._sources = shuffles.sources
         n_repeats, n = self._sources.shape
         one = max(1, n * ensemble.n_outputs * 8)
-        self._players_at_once = max(1, _MEMORY // (one * n_repeats))
+        scratch = ensemble.n_outputs * _SCRATCH_BYTES * n_threads
+        self._players_at_once = max(1, _MEMORY // max(one * n_repeats, scratch))
         self._repeats_at_once = max(1, min(n_repeats, _MEMORY // one))
         self._first = self._plan(0)
         self._memory = np.empty(0)  # one block's margins, for all of them

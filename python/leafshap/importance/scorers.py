@@ -32,10 +32,29 @@ class Scorer:
     plain: bool
 
     def score(self, estimator: Any, X: Any, y: Any, weights: Any) -> Any:
-        """Score as scikit-learn does: a number, or a dict of numbers from a callable."""
-        if weights is None:
-            return self.call(estimator, X, y)
-        return self.call(estimator, X, y, sample_weight=weights)
+        """Score as scikit-learn does: a float, or a dict of them from a callable.
+
+        Raises
+        ------
+        InvalidInputError
+            If the scorer returns anything else.
+        """
+        options = {} if weights is None else {"sample_weight": weights}
+        found = self.call(estimator, X, y, **options)
+        if isinstance(found, dict):
+            return {name: self._number(value) for name, value in found.items()}
+        return self._number(found)
+
+    def _number(self, found: Any) -> float:
+        try:
+            if isinstance(found, (str, bytes)):
+                raise TypeError
+            return float(found)
+        except (TypeError, ValueError):
+            name = self.name or self.metric or getattr(self.call, "__name__", repr(self.call))
+            raise InvalidInputError(
+                f"the scorer {name!r} returned {found!r}, which is not a number"
+            ) from None
 
     def accepts_weights(self) -> bool:
         """Whether it takes sample weights, where it can tell."""
@@ -71,7 +90,7 @@ def read_scoring(estimator: Any, scoring: Any) -> Scoring:
     MissingDependencyError
         If it needs scikit-learn.
     """
-    if isinstance(scoring, (list, tuple, set)):
+    if isinstance(scoring, (list, tuple)):
         names = list(scoring)
         if not names or not all(isinstance(name, str) for name in names):
             raise InvalidInputError(
@@ -133,8 +152,8 @@ def _own_score(estimator: Any, name: str) -> Scorer:
     method = getattr(estimator, "score", None)
     if method is None:
         raise InvalidInputError(
-            f"a {type(estimator).__name__} has no score of its own: say which one is meant, for "
-            'example scoring="r2" or scoring="roc_auc"'
+            f"{type(estimator).__name__} has no score of its own: say by scoring= which one is "
+            "meant, by its name in scikit-learn or as a callable scorer(estimator, X, y)"
         )
     try:
         from sklearn.base import ClassifierMixin, RegressorMixin

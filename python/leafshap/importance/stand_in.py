@@ -7,6 +7,7 @@ and nothing else, so it can be given this object, and any X.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 METHODS = ("predict", "predict_proba", "decision_function")
@@ -54,6 +55,16 @@ class StandIn:
         if name in _ATTRIBUTES or name == "__sklearn_tags__":  # tags: since scikit-learn 1.6
             return getattr(self._estimator, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+
+def stand_in_for(estimator: Any, answer: Callable[[str], Any]) -> StandIn:
+    """Make a `StandIn` whose class is called as the estimator's, for errors of scorers."""
+    return _class_called(type(estimator).__name__)(estimator, answer)
+
+
+@lru_cache(maxsize=64)
+def _class_called(name: str) -> type[StandIn]:
+    return type(name, (StandIn,), {})
 
 
 def estimator_of_kind(kind: str, classes: Any) -> Any:
