@@ -116,15 +116,15 @@ def cases(draw: st.DrawFn) -> Case:
 # ---- the core
 
 
-def plan_of(case: Case, *, joint: bool) -> _core.ResponsePlan:
+def plan_of(case: Case, *, all_values: bool) -> _core.ResponsePlan:
     ensemble = _core.Ensemble(case.arrays.as_dict())
-    return _core.ResponsePlan(ensemble, case.n_trees, case.players, case.probes, joint)
+    return _core.ResponsePlan(ensemble, case.n_trees, case.players, case.probes, all_values)
 
 
-def predictions(case: Case, *, joint: bool = False, n_threads: int = 1) -> Floats:
+def predictions(case: Case, *, all_values: bool = False, n_threads: int = 1) -> Floats:
     # the core must write every value, not add to what is there
     out = np.full((len(case.rows), case.arrays.n_outputs), np.nan)
-    plan_of(case, joint=joint).predict(case.rows, out, n_threads)
+    plan_of(case, all_values=all_values).predict(case.rows, out, n_threads)
     return out
 
 
@@ -132,7 +132,7 @@ def responses(case: Case, *, n_threads: int = 1) -> tuple[Floats, npt.NDArray[np
     """Margins (P, R, n, K), and how often values parted from their rows."""
     n_repeats, n = case.sources.shape
     out = np.full((case.n_players, n_repeats, n, case.arrays.n_outputs), np.nan)
-    plan = plan_of(case, joint=False)
+    plan = plan_of(case, all_values=False)
     return out, plan.respond(case.rows, case.sources, 0, n, out, None, n_threads)
 
 
@@ -141,14 +141,14 @@ def responses_and_unchanged(case: Case, *, n_threads: int = 1) -> tuple[Floats, 
     n_repeats, n = case.sources.shape
     out = np.full((case.n_players, n_repeats, n, case.arrays.n_outputs), np.nan)
     unchanged = np.full((n, case.arrays.n_outputs), np.nan)
-    plan = plan_of(case, joint=False)
+    plan = plan_of(case, all_values=False)
     plan.respond(case.rows, case.sources, 0, n, out, unchanged, n_threads)
     return out, unchanged
 
 
 def curves(case: Case, *, n_threads: int = 1) -> Floats:
     """Margins (n, cells, K)."""
-    plan = plan_of(case, joint=True)
+    plan = plan_of(case, all_values=True)
     out = np.full((len(case.rows), int(plan.cell_offsets[-1]), case.arrays.n_outputs), np.nan)
     plan.curves(case.rows, out, n_threads)
     return out
@@ -156,7 +156,7 @@ def curves(case: Case, *, n_threads: int = 1) -> Floats:
 
 def means(case: Case, weights: Floats | None = None, *, n_threads: int = 1) -> Floats:
     """Means of the curves (cells, K)."""
-    return plan_of(case, joint=True).means(case.rows, weights, n_threads)
+    return plan_of(case, all_values=True).means(case.rows, weights, n_threads)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +189,7 @@ def answers(case: Case) -> Answers:
                     means=average,
                 )
             )
-            np.testing.assert_array_equal(predictions(case, joint=True), found[-1].raw)
+            np.testing.assert_array_equal(predictions(case, all_values=True), found[-1].raw)
             if len(case.sources) > 0:
                 with_unchanged, unchanged = responses_and_unchanged(case)
                 np.testing.assert_array_equal(with_unchanged, out)

@@ -116,8 +116,8 @@ def test_features_of_no_player_keep_their_values() -> None:
     forest = RandomForestRegressor(3, random_state=0).fit(X, numbers(X))
     ensemble = TreeEnsemble.from_model(forest)
     of_column = np.array([0, -1, 1, -1, -1, -1])
-    plan = make_plan(ensemble, of_column, [1, 0], X, joint=True)
-    same = make_plan(ensemble, np.array([1, -1, 0, -1, -1, -1]), [0, 1], X, joint=True)
+    plan = make_plan(ensemble, of_column, [1, 0], X, all_values=True)
+    same = make_plan(ensemble, np.array([1, -1, 0, -1, -1, -1]), [0, 1], X, all_values=True)
     assert plan.n_players == 2
     assert plan.cell_offsets.tolist() == same.cell_offsets.tolist()
 

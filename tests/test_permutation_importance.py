@@ -189,7 +189,7 @@ def test_trees_that_do_not_test_a_feature_are_not_walked() -> None:
 
     X = np.ascontiguousarray(rows())
     model = DecisionTreeRegressor(max_depth=3).fit(np.where(np.arange(6) == 4, 0.0, X), numbers(X))
-    plan = make_plan(TreeEnsemble.from_model(model), np.arange(6), range(6), X, joint=False)
+    plan = make_plan(TreeEnsemble.from_model(model), np.arange(6), range(6), X, all_values=False)
     margins = np.empty((6, 1, len(X), 1))
     visits = plan.respond(
         X, np.arange(len(X))[np.newaxis, ::-1].copy(), 0, len(X), margins, None, 1

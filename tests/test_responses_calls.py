@@ -63,7 +63,7 @@ def test_ranges_of_rows(isa: str, cuts: list[int]) -> None:
     """Each range fills its own rows, with the bits of a call for all, and counts its own."""
     case = large_case(5003)
     whole, n_parted = responses(case)
-    plan = plan_of(case, joint=False)
+    plan = plan_of(case, all_values=False)
     out = np.full(whole.shape, np.nan)
     counts = np.zeros(4, np.int64)
     for begin, end in pairwise(cuts):
@@ -77,7 +77,7 @@ def test_ranges_of_rows(isa: str, cuts: list[int]) -> None:
 def test_other_rows_are_left_alone(isa: str) -> None:
     case = large_case(700)
     out, unchanged = np.full((4, 9, 700, 2), np.nan), np.full((700, 2), np.nan)
-    plan = plan_of(case, joint=False)
+    plan = plan_of(case, all_values=False)
     plan.respond(case.rows, case.sources, 100, 400, out, unchanged, 2)
     filled = np.zeros(700, dtype=bool)
     filled[100:400] = True
@@ -113,7 +113,7 @@ def test_players_do_not_depend_on_each_other(isa: str) -> None:
     """Each of them alone is what it is among others, bit for bit."""
     case = large_case(300)
     (whole, n_parted), found = responses(case), curves(case)
-    offsets = plan_of(case, joint=True).cell_offsets
+    offsets = plan_of(case, all_values=True).cell_offsets
     for p in range(4):
         alone = case.but(players=players_of(np.where(case.players == p, 0, -1)))
         out, parted = responses(alone)
@@ -136,27 +136,27 @@ def test_plan_outlives_a_change_of_instruction_set() -> None:
     try:
         for isa in isas:
             _core.set_isa(isa)
-            plans.append((plan_of(case, joint=False), plan_of(case, joint=True)))
+            plans.append((plan_of(case, all_values=False), plan_of(case, all_values=True)))
         for isa in isas:
             _core.set_isa(isa)
-            for plan, joint in plans:
+            for plan, all_values in plans:
                 out = np.full(expected.responses.shape, np.nan)
                 plan.respond(case.rows, case.sources, 0, 300, out, None, 1)
                 np.testing.assert_array_equal(out, expected.responses)
-                np.testing.assert_array_equal(joint.means(case.rows, None, 1), expected.means)
+                np.testing.assert_array_equal(all_values.means(case.rows, None, 1), expected.means)
     finally:
         _core.set_isa(before)
 
 
 def test_one_plan_in_many_python_threads(isa: str) -> None:
     case = large_case(1)
-    plan, joint = plan_of(case, joint=False), plan_of(case, joint=True)
+    plan, all_values = plan_of(case, all_values=False), plan_of(case, all_values=True)
     blocks = [random_rows(case.arrays, 200 + 37 * seed, seed) for seed in range(8)]
 
     def call(rows: Array) -> tuple[Array, Array]:
         out = np.full((4, 3, len(rows), 2), np.nan)
         plan.respond(rows, random_sources(3, len(rows), 40), 0, len(rows), out, None, 2)
-        return out, joint.means(rows, None, 2)
+        return out, all_values.means(rows, None, 2)
 
     expected = [call(rows) for rows in blocks]
     with ThreadPoolExecutor(8) as pool:

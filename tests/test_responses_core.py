@@ -44,7 +44,7 @@ def check_against_the_oracle(case: Case) -> None:
     assert found.n_parted.shape == (case.n_players,)
     assert (found.n_parted >= 0).all()
 
-    plan = plan_of(case, joint=True)
+    plan = plan_of(case, all_values=True)
     assert plan.n_players == case.n_players
     assert plan.cell_offsets.dtype == np.int64
     assert plan.cell_offsets.shape == (case.n_players + 1,)
@@ -94,7 +94,7 @@ def test_stump_by_hand(isa: str) -> None:
     np.testing.assert_array_equal(out[0, :, :, 0], [[6, 6], [11, 11], [6, 11]])
     np.testing.assert_array_equal(out[1, :, :, 0], [[6, 11]] * 3)
     np.testing.assert_array_equal(n_parted, [2, 0])
-    plan = plan_of(case, joint=True)
+    plan = plan_of(case, all_values=True)
     np.testing.assert_array_equal(plan.cell_offsets, [0, 2, 3])  # x1 is tested nowhere
     np.testing.assert_array_equal(plan.cells(0), [0, 1, 0])
     np.testing.assert_array_equal(plan.cells(1), [0, 0, 0])
@@ -125,8 +125,8 @@ def test_curves_of_any_number_of_rows(n: int, vector_leaves: bool) -> None:
 
 def test_no_probes(isa: str) -> None:
     case = case_of(random_ensemble(RECIPE), [0, 1, -1, 1, 2, 0], 20, 0)
-    np.testing.assert_array_equal(plan_of(case, joint=True).cell_offsets, [0, 0, 0, 0])
-    assert plan_of(case, joint=True).cells(1).shape == (0,)
+    np.testing.assert_array_equal(plan_of(case, all_values=True).cell_offsets, [0, 0, 0, 0])
+    assert plan_of(case, all_values=True).cells(1).shape == (0,)
     assert curves(case).shape == (20, 0, 2)
     assert means(case).shape == (0, 2)
     assert responses(case)[0].shape == (3, 0, 20, 2)
@@ -138,7 +138,7 @@ def test_features_without_a_player_keep_their_values(isa: str) -> None:
     out, n_parted = responses(case)
     assert out.shape == (0, 3, 20, 2)
     assert n_parted.shape == (0,)
-    np.testing.assert_array_equal(plan_of(case, joint=True).cell_offsets, [0])
+    np.testing.assert_array_equal(plan_of(case, all_values=True).cell_offsets, [0])
     assert means(case).shape == (0, 2)
 
 
@@ -171,7 +171,7 @@ def test_what_changes_nothing_is_the_prediction_bit_for_bit(isa: str, vector_lea
     out, n_parted = responses(case.but(sources=np.ascontiguousarray(case.sources[::2])))
     np.testing.assert_array_equal(out, np.tile(raw, (4, 3, 1, 1)))
     np.testing.assert_array_equal(n_parted, 0)
-    plan, found = plan_of(case, joint=True), curves(case)
+    plan, found = plan_of(case, all_values=True), curves(case)
     for p in range(4):
         np.testing.assert_array_equal(found[np.arange(300), places(plan, p)[:300]], raw)
 
@@ -183,7 +183,7 @@ def test_a_player_that_no_tree_tests(isa: str) -> None:
     raw, (out, n_parted) = predictions(case), responses(case)
     np.testing.assert_array_equal(n_parted > 0, [True] * 3 + [False] * 3)
     np.testing.assert_array_equal(out[3:], np.tile(raw, (3, 9, 1, 1)))
-    np.testing.assert_array_equal(np.diff(plan_of(case, joint=True).cell_offsets)[3:], 1)
+    np.testing.assert_array_equal(np.diff(plan_of(case, all_values=True).cell_offsets)[3:], 1)
     np.testing.assert_array_equal(curves(case)[:, -3:], np.repeat(raw[:, None], 3, axis=1))
 
 
@@ -246,7 +246,7 @@ def test_cells_are_what_respond_answers_bit_for_bit(isa: str, vector_leaves: boo
     for seed, players in enumerate(([0, 1, 2, 3, 4, 5], [0, 0, 1, 1, -1, 2], [0] * 6)):
         case = case_of(random_ensemble(recipe.but(seed=seed)), players, 100, 60, 0, seed)
         case = case.but(sources=np.repeat(np.arange(60)[:, None], 100, axis=1))
-        (out, _), found, plan = responses(case), curves(case), plan_of(case, joint=True)
+        (out, _), found, plan = responses(case), curves(case), plan_of(case, all_values=True)
         for p in range(case.n_players):
             cells, size = plan.cells(p), int(np.diff(plan.cell_offsets)[p])
             np.testing.assert_array_equal(np.unique(cells), np.arange(size))  # a partition
@@ -259,7 +259,7 @@ def test_cells_are_what_respond_answers_bit_for_bit(isa: str, vector_leaves: boo
 def test_cells_are_values_that_some_tree_tells_apart(isa: str) -> None:
     arrays = random_ensemble(RECIPE.but(categorical=0, policies=(0,)))
     case = case_of(arrays, [0, 0, 1, 2, 2, 2], 1, 400)
-    plan = plan_of(case, joint=True)
+    plan = plan_of(case, all_values=True)
     for p in range(3):
         nodes = [
             node
@@ -303,7 +303,7 @@ def test_means_are_those_of_the_curves(isa: str, kind: str) -> None:
         "denormal": np.full(n, 5e-324),
     }[kind]
     case, at_probes = case_of_means()
-    found, plan = curves(case), plan_of(case, joint=True)
+    found, plan = curves(case), plan_of(case, all_values=True)
     share = weights / weights.max()
     expected = np.tensordot(share / share.sum(), found, axes=1)
     assert_near(means(case, weights), expected, case)

@@ -43,7 +43,7 @@ def not_contiguous(array: Array) -> Array:
 )
 def test_bad_players(players: Any, message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
-        plan_of(CASE.but(players=players), joint=False)
+        plan_of(CASE.but(players=players), all_values=False)
 
 
 @pytest.mark.parametrize(
@@ -58,16 +58,16 @@ def test_bad_players(players: Any, message: str) -> None:
     ],
     ids=["1-D", "columns", "int", "byte order", "Fortran", "every other"],
 )
-@pytest.mark.parametrize("joint", [False, True])
-def test_bad_probes(probes: Any, message: str, joint: bool) -> None:
+@pytest.mark.parametrize("all_values", [False, True])
+def test_bad_probes(probes: Any, message: str, all_values: bool) -> None:
     with pytest.raises(InvalidInputError, match=message):
-        plan_of(CASE.but(probes=probes), joint=joint)
+        plan_of(CASE.but(probes=probes), all_values=all_values)
 
 
 @pytest.mark.parametrize("n_trees", [-2, 13, 2**40])
 def test_bad_number_of_trees(n_trees: int) -> None:
     with pytest.raises(InvalidInputError, match=f"n_trees is {n_trees}, the ensemble has 12"):
-        plan_of(CASE.but(n_trees=n_trees), joint=False)
+        plan_of(CASE.but(n_trees=n_trees), all_values=False)
 
 
 def changed(sources: Array, value: int) -> Array:
@@ -121,7 +121,7 @@ def test_bad_arguments_of_respond(change: dict[str, Any], message: str) -> None:
     }
     arguments = {**given, **change}
     with pytest.raises(InvalidInputError, match=message):
-        plan_of(CASE, joint=False).respond(**arguments)
+        plan_of(CASE, all_values=False).respond(**arguments)
     assert np.isnan(arguments["out"]).all()
     assert np.isnan(arguments["unchanged"]).all()
 
@@ -138,7 +138,7 @@ def test_unchanged_that_is_no_array(unchanged: Any) -> None:
     """What is filled must be what the caller has, not an array made of it."""
     out = np.full((4, 2, 6, 2), np.nan)
     with pytest.raises((InvalidInputError, TypeError)):
-        plan_of(CASE, joint=False).respond(CASE.rows, CASE.sources, 0, 6, out, unchanged, 1)
+        plan_of(CASE, all_values=False).respond(CASE.rows, CASE.sources, 0, 6, out, unchanged, 1)
     assert np.isnan(out).all()
 
 
@@ -146,7 +146,7 @@ def test_out_that_is_read_only() -> None:
     out = np.full((6, 2), np.nan)
     out.flags.writeable = False
     with pytest.raises(ValueError, match="writeable"):
-        plan_of(CASE, joint=False).predict(CASE.rows, out, 1)
+        plan_of(CASE, all_values=False).predict(CASE.rows, out, 1)
     assert np.isnan(out).all()
 
 
@@ -192,7 +192,7 @@ def test_weights_that_are_not_contiguous() -> None:
         (lambda p: p.cells(-1), "player -1 is out of range for 4"),
         (
             lambda p: p.respond(CASE.rows, CASE.sources, 0, 6, np.empty((4, 2, 6, 2)), None, 1),
-            "joint=True has no single values",
+            "all_values=True has no single values",
         ),
     ],
 )
@@ -200,7 +200,7 @@ def test_bad_arguments_of_a_joint_plan(
     call: Callable[[_core.ResponsePlan], object], message: str
 ) -> None:
     with pytest.raises(InvalidInputError, match=message):
-        call(plan_of(CASE, joint=True))
+        call(plan_of(CASE, all_values=True))
 
 
 @pytest.mark.parametrize(
@@ -214,5 +214,5 @@ def test_bad_arguments_of_a_joint_plan(
     ids=["cell_offsets", "cells", "curves", "means"],
 )
 def test_cells_of_a_plan_without_them(call: Callable[[_core.ResponsePlan], object]) -> None:
-    with pytest.raises(InvalidInputError, match="only a plan with joint=True has cells"):
-        call(plan_of(CASE, joint=False))
+    with pytest.raises(InvalidInputError, match="only a plan with all_values=True has cells"):
+        call(plan_of(CASE, all_values=False))

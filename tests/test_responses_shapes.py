@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def check_against_predict(case: Case) -> None:
     """As the core itself predicts, quicker than the oracle; by every instruction set."""
     ensemble = _core.Ensemble(case.arrays.as_dict())
-    found, plan = answers(case), plan_of(case, joint=True)
+    found, plan = answers(case), plan_of(case, all_values=True)
     n, m = len(case.rows), len(case.probes)
     assert_near(found.raw, ensemble.predict(case.rows), case)
     for p in range(case.n_players):
@@ -182,7 +182,7 @@ def test_more_than_2_16_cuts_of_a_feature(n_levels: int) -> None:
                 sources=random_sources(9, 300, len(values)))  # fmt: skip
     check_against_predict(case)
     ranks = np.clip(np.floor(values[:-1]) + 1, 0, top).astype(int)  # leaves from the left
-    assert len(np.unique(plan_of(case, joint=True).cells(0)[:-1])) == len(np.unique(ranks))
+    assert len(np.unique(plan_of(case, all_values=True).cells(0)[:-1])) == len(np.unique(ranks))
 
 
 @pytest.mark.parametrize("n_categories", [60_000, 80_000, 200_000])
@@ -217,7 +217,7 @@ def test_leaves_that_are_denormal() -> None:
     arrays.leaf_value *= 1e-320
     arrays.base_values[:] = 0.0
     case = case_of(arrays, range(6), 50, 9)
-    found, plan = answers(case), plan_of(case, joint=True)
+    found, plan = answers(case), plan_of(case, all_values=True)
     raw = _core.Ensemble(arrays.as_dict()).predict(case.rows)
     # each leaf is rounded to the smallest double that there is
     np.testing.assert_allclose(found.raw, raw, rtol=0, atol=5e-323)
@@ -253,16 +253,16 @@ def near_the_limit(share: float) -> EnsembleArrays:
     return arrays
 
 
-@pytest.mark.parametrize("joint", [False, True])
-def test_leaves_too_large_to_add_up_are_refused(joint: bool) -> None:
+@pytest.mark.parametrize("all_values", [False, True])
+def test_leaves_too_large_to_add_up_are_refused(all_values: bool) -> None:
     good, bad = near_the_limit(0.999), near_the_limit(1.001)
     check_against_predict(case_of(good, range(6), 20, 5))
     leaf = int(np.flatnonzero(np.abs(bad.leaf_value) > 1e300)[0] - bad.tree_offsets[1])
     case = case_of(bad, range(6), 20, 5)
     with pytest.raises(UnsupportedModelError, match=f"tree 1, node {leaf}: .*too large"):
-        plan_of(case, joint=joint)
+        plan_of(case, all_values=all_values)
     # the tree is not asked for
-    assert np.isfinite(predictions(case.but(n_trees=1), joint=joint)).all()
+    assert np.isfinite(predictions(case.but(n_trees=1), all_values=all_values)).all()
 
 
 def test_fewer_trees_of_a_mean_weigh_more() -> None:

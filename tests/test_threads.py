@@ -215,7 +215,7 @@ def test_ctrl_c_ends_a_long_call_with_coalitions(output: str) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for a single process")
 @pytest.mark.parametrize(
-    ("joint", "call"),
+    ("all_values", "call"),
     [
         (False, "respond(X, sources, 0, len(X), np.empty((20, 1, len(X), 1)), None, 2)"),
         (False, "respond(X, sources, 0, len(X), np.empty((20, 1, len(X), 1)), None, 1)"),
@@ -225,11 +225,11 @@ def test_ctrl_c_ends_a_long_call_with_coalitions(output: str) -> None:
     ],
     ids=["respond", "one thread", "predict", "curves", "means"],
 )
-def test_ctrl_c_ends_a_long_call_with_responses(joint: bool, call: str) -> None:
+def test_ctrl_c_ends_a_long_call_with_responses(all_values: bool, call: str) -> None:
     check_ctrl_c(
         f"plan.{call}",
         "players = np.arange(20, dtype=np.int32)\n"
-        f"plan = _core.ResponsePlan(ensemble, -1, players, X[:50], {joint})\n"
+        f"plan = _core.ResponsePlan(ensemble, -1, players, X[:50], {all_values})\n"
         "sources = np.zeros((1, len(X)), dtype=np.int64)",
     )
 

@@ -14,14 +14,14 @@ class PyResponsePlan {
  public:
   // WARNING: releases the GIL.
   PyResponsePlan(const EnsembleHandle& handle, Index n_trees, const py::array& players,
-                 const py::array& probes, bool joint) {
+                 const py::array& probes, bool all_values) {
     const TreeEnsemble& e = *handle.ensemble;
     n_trees = checked_trees(e, n_trees);
     ResponsePlayers checked = players_of(players, e);
     const Rows rows = rows_of(probes, e.n_features, "probes");
     run_released([&](Cancellation& cancellation) {
       plan_ = std::make_unique<ResponsePlan>(handle.ensemble, n_trees, std::move(checked), rows,
-                                             joint, [&] {
+                                             all_values, [&] {
                                                if (cancellation.requested()) throw Cancelled();
                                              });
     });
@@ -30,12 +30,12 @@ class PyResponsePlan {
   Index n_players() const { return plan_->players().n_players; }
 
   py::array_t<std::int64_t> cell_offsets() const {
-    need_joint();
+    need_all_values();
     return array_of(plan_->first_cells());
   }
 
   py::array_t<std::int64_t> cells(Index player) const {
-    need_joint();
+    need_all_values();
     if (player < 0 || player >= n_players()) {
       throw InvalidInput("player " + std::to_string(player) + " is out of range for " +
                          std::to_string(n_players()));
@@ -61,7 +61,7 @@ class PyResponsePlan {
                                     Index end, py::array out, const py::object& unchanged,
                                     int n_threads) const {
     check_threads(n_threads);
-    if (plan_->all_values()) throw InvalidInput("a plan with joint=True has no single values");
+    if (plan_->all_values()) throw InvalidInput("a plan with all_values=True has no single values");
     const Rows rows = rows_of(x, ensemble().n_features);
     const Sources checked = sources_of(sources, x.shape(0));
     if (begin < 0 || begin > end || end > x.shape(0)) {
@@ -87,7 +87,7 @@ class PyResponsePlan {
   // WARNING: releases the GIL.
   void curves(const py::array& x, py::array out, int n_threads) const {
     check_threads(n_threads);
-    need_joint();
+    need_all_values();
     const Rows rows = rows_of(x, ensemble().n_features);
     double* margins = values_of<double>(
         out, "out", {x.shape(0), plan_->first_cells().back(), ensemble().n_outputs});
@@ -99,7 +99,7 @@ class PyResponsePlan {
   // WARNING: releases the GIL.
   py::array_t<double> means(const py::array& x, const py::object& weights, int n_threads) const {
     check_threads(n_threads);
-    need_joint();
+    need_all_values();
     const Rows rows = rows_of(x, ensemble().n_features);
     if (x.shape(0) == 0) throw InvalidInput("X has no rows");
     const std::vector<double> checked = weights_of(weights, x.shape(0));
@@ -119,8 +119,8 @@ class PyResponsePlan {
     return py::array_t<std::int64_t>(static_cast<py::ssize_t>(numbers.size()), numbers.data());
   }
 
-  void need_joint() const {
-    if (!plan_->all_values()) throw InvalidInput("only a plan with joint=True has cells");
+  void need_all_values() const {
+    if (!plan_->all_values()) throw InvalidInput("only a plan with all_values=True has cells");
   }
 
   static ResponsePlayers players_of(const py::array& players, const TreeEnsemble& e) {
@@ -173,7 +173,7 @@ void bind_responses(py::module_& module) {
   py::class_<PyResponsePlan>(module, "ResponsePlan")
       .def(py::init<const EnsembleHandle&, Index, const py::array&, const py::array&, bool>(),
            py::arg("ensemble"), py::arg("n_trees"), py::arg("players"), py::arg("probes"),
-           py::arg("joint"))
+           py::arg("all_values"))
       .def_property_readonly("n_players", &PyResponsePlan::n_players)
       .def_property_readonly("cell_offsets", &PyResponsePlan::cell_offsets)
       .def("cells", &PyResponsePlan::cells, py::arg("player"))

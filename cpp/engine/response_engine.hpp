@@ -31,7 +31,7 @@ std::vector<std::int64_t> respond(const ResponsePlan& plan, const Rows& rows,
                                   const Sources& sources, Index begin, Index end, Responses out,
                                   int n_threads, Cancellation& cancellation);
 
-// Margins of every row at every cell of every player, (n, cells, K). Joint players only.
+// Margins of every row at every cell of every player, (n, cells, K). Plans for all values only.
 void response_curves(const ResponsePlan& plan, const Rows& rows, double* out, int n_threads,
                      Cancellation& cancellation);
 

@@ -74,7 +74,7 @@ struct PathPlayer {
   ResponseRuns runs;
 };
 
-// Calls use(leaf, players on its path) for every leaf of a tree. Players are joint.
+// Calls use(leaf, players on its path) for every leaf of a tree.
 template <typename Use>
 void for_leaves(const ResponsePlan& plan, std::int32_t root, Use&& use) {
   struct Step {

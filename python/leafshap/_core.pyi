@@ -147,7 +147,7 @@ class ResponsePlan:
         n_trees: int,
         players: npt.NDArray[np.int32],  # (n_features,), -1: none
         probes: _Rows,  # (m, n_features)
-        joint: bool,
+        all_values: bool,
     ) -> None: ...
     @property
     def n_players(self) -> int: ...

@@ -41,15 +41,16 @@ def read_repeats(n_repeats: Any) -> int:
 
 
 def read_jobs(n_jobs: Any) -> int:
-    """Turn `n_jobs` into a number of threads of the core; None: all cores.
+    """Turn `n_jobs` into a number of threads of the core; None: all cores, -2: all but one.
 
     Raises
     ------
     InvalidInputError
     """
-    if n_jobs is None:
-        return count_threads(-1)
-    return count_threads(n_jobs)
+    n = -1 if n_jobs is None else whole_number(n_jobs)
+    if n is not None and n < -1:  # as joblib counts
+        return max(1, count_threads(-1) + 1 + n)
+    return count_threads(n_jobs if n is None else n)
 
 
 def check_rows(n_rows: int, n_columns: int) -> None:

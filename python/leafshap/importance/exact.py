@@ -131,4 +131,4 @@ class ExactTrees:
         yield members, self._plan_of(members)
 
     def _plan_of(self, members: range | list[int]) -> _core.ResponsePlan:
-        return make_plan(self._ensemble, self._players, members, self._matrix, joint=True)
+        return make_plan(self._ensemble, self._players, members, self._matrix, all_values=True)

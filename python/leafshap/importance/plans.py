@@ -16,7 +16,7 @@ def make_plan(
     members: range | list[int],
     probes: FloatArray,
     *,
-    joint: bool,
+    all_values: bool,
 ) -> _core.ResponsePlan:
     """Prepare answers of as many trees as the library's own predict uses.
 
@@ -29,13 +29,13 @@ def make_plan(
         The players that this plan is for, in its own order.
     probes : ndarray, shape (m, F)
         Rows that players take their values from.
-    joint : bool
+    all_values : bool
         Whether the cells of whole players are wanted.
     """
     number = np.full(int(of_column.max()) + 2, -1, dtype=np.int32)  # the last: of no player
     number[list(members)] = np.arange(len(members))
     n_trees = ensemble.count_trees(None)
-    return _core.ResponsePlan(ensemble.core, n_trees, number[of_column], probes, joint)
+    return _core.ResponsePlan(ensemble.core, n_trees, number[of_column], probes, all_values)
 
 
 def matrix_of(rows: InputRows) -> FloatArray:

@@ -128,4 +128,4 @@ class ShuffledTrees:
     def _plan(self, begin: int) -> _core.ResponsePlan:
         """Plan for the block of players from `begin` on."""
         members = range(begin, min(begin + self._players_at_once, self._n_players))
-        return make_plan(self._ensemble, self._players, members, self._rows, joint=False)
+        return make_plan(self._ensemble, self._players, members, self._rows, all_values=False)
