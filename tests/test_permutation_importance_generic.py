@@ -188,8 +188,9 @@ def test_progress() -> None:
     def note(done: int, total: int) -> None:
         seen.append((done, total))
 
+    model = LinearRegression().fit(X, Y)  # one that other processes can import
     for n_jobs in (1, 2):
-        by_leafshap(Counting(), X, Y, n_repeats=9, progress=note, n_jobs=n_jobs)
+        by_leafshap(model, X, Y, n_repeats=9, progress=note, n_jobs=n_jobs)
         assert seen[-1] == (6 * 9 * len(X), 6 * 9 * len(X))
         assert len(seen) == 2
         seen.clear()

@@ -171,7 +171,8 @@ def _squared(r: Responses, y: Array) -> Array:
 
 def _absolute(r: Responses, y: Array) -> Array:
     difference = y - r.values
-    return np.abs(difference, out=difference)
+    np.abs(difference, out=difference)
+    return difference
 
 
 def _percentage(r: Responses, y: Array) -> Array:

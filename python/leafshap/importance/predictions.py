@@ -157,7 +157,7 @@ class Classification(Predictor):
         scores = self.shares(margins) if self._decide == "shares" else margins
         if scores.shape[-1] == 2:  # as argmax, but quicker
             return (scores[..., 1] > scores[..., 0]).astype(np.intp)
-        return np.argmax(scores, axis=-1)
+        return np.asarray(np.argmax(scores, axis=-1))
 
     def predict(self, margins: Floats) -> Any:
         """Labels, shape (n,)."""
@@ -208,7 +208,7 @@ class TargetsClassification(Predictor):
     def undecided(self, margins: Floats, within: float) -> Array:
         """Whether that is so for any target."""
         near = [target.undecided(margins[:, at], within) for target, at in self._targets]
-        return np.any(near, axis=0)
+        return np.asarray(np.any(near, axis=0))
 
 
 class Isolation(Predictor):

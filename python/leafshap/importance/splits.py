@@ -47,8 +47,8 @@ def split_importance(arrays: EnsembleArrays, kind: str, n_trees: int) -> Floats:
     feature = feature[splits]
 
     def by_feature(values: Floats) -> Floats:
-        sums: Floats = np.bincount(feature, weights=values, minlength=arrays.n_features)
-        return sums
+        sums = np.bincount(feature, weights=values, minlength=arrays.n_features)
+        return np.asarray(sums, dtype=np.float64)
 
     count = by_feature(np.ones(len(splits)))
     if kind == "split":
