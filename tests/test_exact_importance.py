@@ -159,7 +159,8 @@ def test_blocks_change_rounding_only(
     several: Any, fewest_rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = by_leafshap(several, X, CLASSES, method="exact", scoring="neg_log_loss")
-    monkeypatch.setattr(exact, "_MEMORY", 64 * 3 * 8 * 30)
+    monkeypatch.setattr(exact, "CURVE_BYTES", 64 * 3 * 8 * 30)
+    monkeypatch.setattr("leafshap.responses.CURVE_BYTES", 64 * 3 * 8 * 30)
     monkeypatch.setattr(exact, "_FEWEST_ROWS", fewest_rows)
     parts = by_leafshap(several, X, CLASSES, method="exact", scoring="neg_log_loss")
     np.testing.assert_allclose(parts.importances, whole.importances, rtol=0, atol=1e-13)

@@ -206,7 +206,7 @@ def test_same_bits_for_any_threads_and_blocks(monkeypatch: pytest.MonkeyPatch) -
         one = leafshap.partial_dependence(model, X, [2, (0, 1)], n_jobs=1, **settings)
         two = leafshap.partial_dependence(model, X, [2, (0, 1)], n_jobs=2, **settings)
         with monkeypatch.context() as patch:
-            patch.setattr(curves, "_BLOCK_BYTES", 1 << 14)
+            patch.setattr("leafshap.responses.CURVE_BYTES", 1 << 14)
             patch.setattr(curves, "_PART_BYTES", 1 << 12)
             patch.setattr(curves, "_PROBE_BYTES", 1 << 9)
             small = leafshap.partial_dependence(model, X, [2, (0, 1)], n_jobs=2, **settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,18 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from leafshap import _core
-from leafshap.effects.plans import response_plan
 from leafshap.effects.responses import Response
-from leafshap.effects.workers import workers
 from leafshap.ensemble import TreeEnsemble
 from leafshap.inputs import FloatArray
+from leafshap.responses import curve_blocks, response_plan
+from leafshap.workers import workers
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-# Of curves held at once, and of the part that one thread transforms: neither depends on the number
-# of threads, so neither does the order of any sum.
-_BLOCK_BYTES = 64 << 20
+# Of the part of some curves that one thread transforms: it does not depend on the number of
+# threads, so neither does the order of any sum.
 _PART_BYTES = 1 << 20
 _PROBE_BYTES = 256 << 20
 
@@ -128,20 +127,6 @@ def _plan_of(ensemble: TreeEnsemble, pieces: Sequence[_Piece]) -> _core.Response
         probes[:, features] = piece.points[0]
         probes[: len(piece.points), features] = piece.points
     return response_plan(ensemble, players, probes)
-
-
-def curve_blocks(
-    plan: _core.ResponsePlan, ensemble: TreeEnsemble, rows: FloatArray, n_threads: int
-) -> Iterator[tuple[int, Floats]]:
-    """Margins of blocks of rows at all cells: (first row, (rows, cells, K)); memory is reused."""
-    shape = int(plan.cell_offsets[-1]), ensemble.n_outputs
-    size = max(1, min(len(rows), _BLOCK_BYTES // max(1, 8 * shape[0] * shape[1])))
-    buffer = np.empty((size, *shape))
-    for start in range(0, len(rows), size):
-        block = rows[start : start + size]
-        out = buffer[: len(block)]
-        plan.curves(block, out, n_threads)
-        yield start, out
 
 
 def _parts(values: Floats) -> list[slice]:

@@ -11,18 +11,17 @@ import numpy.typing as npt
 
 from leafshap.background import read_weights
 from leafshap.bunch import make_bunch
-from leafshap.effects.curves import curve_blocks
 from leafshap.effects.pairs import Pair, combined_features, disjoint_rounds
-from leafshap.effects.plans import response_plan
 from leafshap.effects.responses import check_response, choose_response, ensemble_of
 from leafshap.effects.targets import feature_index
-from leafshap.effects.workers import workers
 from leafshap.ensemble import TreeEnsemble
 from leafshap.errors import InvalidInputError
 from leafshap.explainers.arguments import check_names
 from leafshap.inputs import FloatArray, InputRows, take_rows
 from leafshap.integers import whole_number
+from leafshap.responses import curve_blocks, response_plan
 from leafshap.threads import count_threads
+from leafshap.workers import workers
 
 Floats = npt.NDArray[np.float64]
 

@@ -13,12 +13,12 @@ import numpy.typing as npt
 
 from leafshap import converters
 from leafshap.converters.arrays import EnsembleArrays
-from leafshap.effects.plans import response_plan
 from leafshap.ensemble import TreeEnsemble
 from leafshap.errors import AdditivityError, InvalidInputError, UnsupportedModelError
 from leafshap.explainers.additivity import rows_for_model
 from leafshap.explainers.outputs import Output, choose_game_output
 from leafshap.inputs import FloatArray, InputRows
+from leafshap.responses import response_plan
 
 Floats = npt.NDArray[np.float64]
 

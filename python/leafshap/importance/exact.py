@@ -18,15 +18,15 @@ import numpy.typing as npt
 
 from leafshap import _core
 from leafshap.ensemble import TreeEnsemble
-from leafshap.importance.concurrent import Mapper, threads
 from leafshap.importance.losses import RowScore
 from leafshap.importance.plans import make_plan
 from leafshap.importance.predictions import Predictor, Responses
 from leafshap.inputs import FloatArray
+from leafshap.responses import CURVE_BYTES, curve_blocks
+from leafshap.workers import Mapper, workers
 
 Floats = npt.NDArray[np.float64]
 
-_MEMORY = 64 << 20  # of margins at once
 _FEWEST_ROWS = 64  # of a block; more cells than leave room for them are shared out over plans
 
 
@@ -68,7 +68,7 @@ class ExactTrees:
         The same for any number of threads: sums have a fixed order.
         """
         out = np.empty((self._plan.n_players, len(scores)))
-        with threads(self._n_threads) as run:
+        with workers(self._n_threads) as run:
             for members, plan in self._plans():
                 sums = self._sums(plan, predictor, scores, run, tick)
                 for i, player in enumerate(members):
@@ -85,15 +85,10 @@ class ExactTrees:
     ) -> list[list[list[float]]]:
         """Losses of each player and score, by blocks of rows."""
         n, offsets = len(self._matrix), plan.cell_offsets
-        n_cells, n_outputs = int(offsets[-1]), self._ensemble.n_outputs
         shares = [np.bincount(plan.cells(p)) / n for p in range(plan.n_players)]
-        size = max(1, min(n, _MEMORY // (n_cells * n_outputs * 8)))
         sums: list[list[list[float]]] = [[[] for _ in scores] for _ in shares]
-        curves = np.empty((size, n_cells, n_outputs))
-        for begin in range(0, n, size):
-            rows = slice(begin, min(begin + size, n))
-            block = curves[: rows.stop - begin]
-            plan.curves(self._matrix[rows], block, self._n_threads)
+        for begin, block in curve_blocks(plan, self._ensemble, self._matrix, self._n_threads):
+            rows = slice(begin, begin + len(block))
             same = Responses(predictor, self.margins[rows])
             terms = [score.terms(same, rows) for score in scores]
 
@@ -110,12 +105,12 @@ class ExactTrees:
             for p, found in enumerate(run(losses, range(plan.n_players))):
                 for s, value in enumerate(found):
                     sums[p][s].append(value)
-                tick(rows.stop - begin)
+                tick(len(block))
         return sums
 
     def _plans(self) -> Iterator[tuple[range | list[int], _core.ResponsePlan]]:
         """Yield players and their plan, so that a block of rows has room for their cells."""
-        most = max(1, _MEMORY // (_FEWEST_ROWS * self._ensemble.n_outputs * 8))
+        most = max(1, CURVE_BYTES // (_FEWEST_ROWS * self._ensemble.n_outputs * 8))
         sizes = np.diff(self._plan.cell_offsets).tolist()
         if sum(sizes) <= most:
             yield range(len(sizes)), self._plan

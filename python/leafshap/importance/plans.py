@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from leafshap import _core
 from leafshap.ensemble import TreeEnsemble
-from leafshap.inputs import FloatArray, InputRows
+from leafshap.inputs import FloatArray
+from leafshap.responses import response_plan
 
 
 def make_plan(
@@ -34,14 +35,4 @@ def make_plan(
     """
     number = np.full(int(of_column.max()) + 2, -1, dtype=np.int32)  # the last: of no player
     number[list(members)] = np.arange(len(members))
-    n_trees = ensemble.count_trees(None)
-    return _core.ResponsePlan(ensemble.core, n_trees, number[of_column], probes, all_values)
-
-
-def matrix_of(rows: InputRows) -> FloatArray:
-    """All rows as the core reads them: the user's own array where it can be, else a copy."""
-    for start, stop, block in rows.blocks():
-        if stop - start == rows.n_rows:
-            return block
-        break
-    return rows.matrix()
+    return response_plan(ensemble, number[of_column], probes, all_values=all_values)

@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from leafshap import _core
 from leafshap.ensemble import TreeEnsemble
-from leafshap.importance.concurrent import threads
 from leafshap.importance.plans import make_plan
 from leafshap.importance.shuffles import Shuffles
 from leafshap.inputs import FloatArray
+from leafshap.workers import workers
 
 Floats = npt.NDArray[np.float64]
 
@@ -79,7 +79,7 @@ class ShuffledTrees:
         n_repeats, n = self._sources.shape
         same = evaluate(self.unshuffled)
         scores = np.empty((self._n_players, n_repeats, len(same)))
-        with threads(self._n_threads) as run:
+        with workers(self._n_threads) as run:
 
             def score(job: tuple[int, int, Floats | None]) -> tuple[int, int, list[float]]:
                 player, repeat, margins = job

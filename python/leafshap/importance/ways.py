@@ -28,7 +28,6 @@ from leafshap.importance.evaluation import Evaluation
 from leafshap.importance.exact import ExactTrees
 from leafshap.importance.losses import EXACT_METRICS, RowScore, why_not_exact
 from leafshap.importance.models import Model, read_model
-from leafshap.importance.plans import matrix_of
 from leafshap.importance.predictions import Predictor
 from leafshap.importance.results import result_of
 from leafshap.importance.sampled import ShuffledTrees
@@ -186,7 +185,7 @@ def _sampled(
     shuffled, called = None, scoring.scorers
     if trees is not None and data.rows is not None:
         players = data.players.of_column
-        matrix = matrix_of(data.rows)
+        matrix = data.rows.whole()
         shuffled = ShuffledTrees(trees.ensemble, matrix, players, shuffles, n_threads)
         difference = trees.difference(data.rows, shuffled.margins)
         if difference is None:
@@ -249,7 +248,7 @@ def _exact(
                 f"{why_not_exact(scorer.metric)}"
             )
     assert data.rows is not None
-    exact = ExactTrees(trees.ensemble, matrix_of(data.rows), data.players.of_column, n_threads)
+    exact = ExactTrees(trees.ensemble, data.rows.whole(), data.players.of_column, n_threads)
     difference = trees.difference(data.rows, exact.margins)
     if difference is not None:
         raise UnsupportedModelError(

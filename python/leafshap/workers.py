@@ -1,4 +1,4 @@
-"""Scoring in threads, in a fixed order."""
+"""Threads for what numpy does, and for what the core does on one thread, in a fixed order."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Mapper(Protocol):
 
 
 @contextmanager
-def threads(n_threads: int) -> Iterator[Mapper]:
+def workers(n_threads: int) -> Iterator[Mapper]:
     """Open a ``map`` that uses so many threads; results come in the order of the arguments."""
     if n_threads == 1:
         yield map
