@@ -144,6 +144,8 @@ def test_files_stay_short() -> None:
 
 def test_importing_needs_numpy_only() -> None:
     for path in python_files():
+        if path.is_relative_to(PACKAGE / "compat" / "shap"):  # shap's classes are its bases
+            continue
         for name in imports_of(path, at_import_time=True):
             assert name.partition(".")[0] not in FRAMEWORKS, f"{path} imports {name}"
 

@@ -1,0 +1,1 @@
+"""leafshap under the names of other libraries."""

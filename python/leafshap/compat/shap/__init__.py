@@ -1,0 +1,55 @@
+"""shap, with leafshap's engines in place.
+
+>>> import leafshap.compat.shap as shap                # instead of: import shap
+>>> explainer = shap.TreeExplainer(model)              # doctest: +SKIP
+>>> shap.plots.beeswarm(explainer(X))                  # doctest: +SKIP
+
+`TreeExplainer`, `KernelExplainer`, `PermutationExplainer` and `Explainer` are subclasses of shap's,
+with shap's arguments, attributes and results; every other name is shap's own. `install` swaps these
+classes inside shap itself, for libraries that import it. docs/coming_from_shap.md lists what
+differs.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+try:
+    import shap as _shap
+except ImportError as error:
+    from leafshap.errors import MissingDependencyError
+
+    raise MissingDependencyError(
+        'leafshap.compat.shap needs shap: pip install "leafshap[compat]"'
+    ) from error
+
+from leafshap.compat.shap import explainers
+from leafshap.compat.shap.drop_in import FallbackWarning
+from leafshap.compat.shap.explainer import Explainer
+from leafshap.compat.shap.installation import install, is_installed, uninstall
+from leafshap.compat.shap.kernel import KernelExplainer
+from leafshap.compat.shap.permutation import PermutationExplainer
+from leafshap.compat.shap.tree import TreeExplainer
+
+__version__: str = _shap.__version__
+__all__ = [  # noqa: PLE0604
+    *(name for name in _shap.__all__ if name != "GPUTreeExplainer"),
+    "FallbackWarning",
+    "install",
+    "is_installed",
+    "uninstall",
+]
+
+# `from leafshap.compat.shap.plots import bar`
+for _name in ("actions", "benchmark", "datasets", "links", "maskers", "models", "plots", "utils"):
+    if f"shap.{_name}" in sys.modules:
+        sys.modules[f"{__name__}.{_name}"] = sys.modules[f"shap.{_name}"]
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(_shap, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *dir(_shap)})
