@@ -158,17 +158,35 @@ class TreeExplainer(InteractionMethods):
         explained output over the background, or over the training rows as cover tells it. For a
         loss it is, as in shap, a function of the label, ``expected_value(y)`` (an `ExpectedLoss`,
         which the annotation leaves out for the sake of all other callers). It never changes; for
-        another `tree_limit` see `TreeEnsemble.expected_values` or the base values of results.
+        another `tree_limit` see `expected_values`.
         """
         if self._expected is None:
-            found = self._game.expected(self._ensemble.count_trees(), count_threads(self._n_jobs))
-            if isinstance(found, np.ndarray):
-                found.flags.writeable = False
-            self._expected = found
+            self._expected = self.expected_values()
         expected = self._expected
         if isinstance(expected, ExpectedLoss):
             return cast("float", expected)
         return float(expected[0]) if len(expected) == 1 else expected
+
+    def expected_values(
+        self, tree_limit: int | None = None
+    ) -> npt.NDArray[np.float64] | ExpectedLoss:
+        """Give what SHAP values of so many trees add up from.
+
+        Parameters
+        ----------
+        tree_limit : int, optional
+            As in `shap_values`.
+
+        Returns
+        -------
+        ndarray of float64, shape (K,); read-only
+            Also with one output; for a loss, a function of the label.
+        """
+        n_trees = self._ensemble.count_trees(tree_limit)
+        found = self._game.expected(n_trees, count_threads(self._n_jobs))
+        if isinstance(found, np.ndarray):
+            found.flags.writeable = False
+        return found
 
     def shap_values(
         self,

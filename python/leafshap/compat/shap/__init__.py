@@ -33,13 +33,19 @@ from leafshap.compat.shap.permutation import PermutationExplainer
 from leafshap.compat.shap.tree import TreeExplainer
 
 __version__: str = _shap.__version__
-__all__ = [  # noqa: PLE0604
-    *(name for name in _shap.__all__ if name != "GPUTreeExplainer"),
+__all__ = [
+    "Explainer",
     "FallbackWarning",
+    "KernelExplainer",
+    "PermutationExplainer",
+    "TreeExplainer",
+    "explainers",
     "install",
     "is_installed",
     "uninstall",
 ]
+# shap's own; GPUTreeExplainer would look for an accelerator's package
+__all__ += [name for name in _shap.__all__ if name not in {*__all__, "GPUTreeExplainer"}]
 
 # `from leafshap.compat.shap.plots import bar`
 for _name in ("actions", "benchmark", "datasets", "links", "maskers", "models", "plots", "utils"):

@@ -33,7 +33,7 @@ class DropIn(type):
 
 
 def warn_fallback(what: str, why: str) -> None:
-    """Warn, at the caller's line outside leafshap and shap, that shap's own code is used.
+    """Warn that shap's own code is used.
 
     Parameters
     ----------
@@ -42,13 +42,16 @@ def warn_fallback(what: str, why: str) -> None:
     why : str
         What leafshap does not do.
     """
+    warn_caller(f"{what} falls back to shap's own, slower code: {why}", FallbackWarning)
+
+
+def warn_caller(message: str, category: type[Warning]) -> None:
+    """Warn at the line outside leafshap and shap that led here."""
     level, frame = 1, sys._getframe(0)
     while frame.f_back is not None and _is_inside(frame.f_globals.get("__name__", "")):
         frame = frame.f_back
         level += 1
-    warnings.warn(
-        f"{what} falls back to shap's own, slower code: {why}", FallbackWarning, stacklevel=level
-    )
+    warnings.warn(message, category, stacklevel=level)
 
 
 def _is_inside(module: str) -> bool:

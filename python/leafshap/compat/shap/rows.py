@@ -1,0 +1,65 @@
+"""Rows as shap's users pass them, made fit for leafshap, and for shap's plots."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from leafshap.inputs import InputSchema
+
+
+def is_dmatrix(X: Any) -> bool:
+    """Whether X is an `xgboost.DMatrix`."""
+    xgboost = sys.modules.get("xgboost")
+    return xgboost is not None and isinstance(X, xgboost.DMatrix)
+
+
+def has_base_margin(X: Any) -> bool:
+    """Whether X is an `xgboost.DMatrix` that brings an offset of its own for every row."""
+    return is_dmatrix(X) and bool(np.size(X.get_base_margin()))
+
+
+def dense_rows(matrix: Any) -> npt.NDArray[np.float32]:
+    """Rows of an `xgboost.DMatrix` as a dense array: what it does not hold is missing."""
+    entries = matrix.get_data().tocoo()
+    rows = np.full(entries.shape, np.nan, dtype=np.float32)
+    rows[entries.row, entries.col] = entries.data
+    return rows
+
+
+def by_position(X: Any, schema: InputSchema) -> Any:
+    """Let a DataFrame with other column names than the model's through, as shap does.
+
+    People rename columns for their plots. The model's names in another order are left as they are,
+    for leafshap to refuse: shap would take them for each other.
+    """
+    names = schema.feature_names
+    if names is None or not hasattr(X, "set_axis") or not hasattr(X, "columns"):
+        return X
+    found = [str(name) for name in X.columns]
+    if len(found) != len(names) or sorted(found) == sorted(names):
+        return X
+    return X.set_axis(names, axis=1)
+
+
+def column_names(X: Any) -> list[Any] | None:
+    """Names of the columns of a table; None of anything else."""
+    names = getattr(X, "column_names", None)  # pyarrow
+    if names is None:
+        names = getattr(X, "columns", None)
+    return None if names is None or callable(names) or len(names) == 0 else list(names)
+
+
+def shown_rows(X: Any) -> Any:
+    """Rows as an Explanation holds them: the values of a table, else what was given."""
+    if is_dmatrix(X):
+        return X.get_data()
+    if hasattr(X, "columns") and hasattr(X, "values"):  # pandas
+        return X.values
+    if hasattr(X, "to_numpy") or hasattr(X, "column_names"):  # a Series; polars, pyarrow
+        table = X.to_pandas() if hasattr(X, "column_names") else X
+        return table.to_numpy()
+    return X
