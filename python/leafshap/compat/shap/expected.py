@@ -6,45 +6,39 @@ types: an array of length 1, a list for each class, numpy scalars of the library
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Stage = Literal["made", "explained", "interactions"]
+Floats = npt.NDArray[np.float64]
 
 
-def expected_as_shap(
-    expected: npt.NDArray[np.float64], *, native: bool, data: bool, dtype: str, stage: Stage
-) -> Any:
-    """Give the expected value the type it has in shap.
+def expected_when_made(expected: Floats, *, with_data: bool) -> Any:
+    """Give the type that shap's constructor leaves.
 
     Parameters
     ----------
     expected : ndarray, shape (K,)
-    native : bool
-        Whether shap asks the model's own library (XGBoost, LightGBM) for path-dependent values.
-    data : bool
+    with_data : bool
         Whether there is background data.
-    dtype : str
-        Of the values: float32 for XGBoost's own.
-    stage : str
-        "made": no call yet; "explained": after SHAP values; "interactions": after interactions.
 
     Returns
     -------
-    numpy scalar, ndarray of shape (1,) or (K,), or list of K scalars
+    ndarray of shape (K,); with background data, a numpy scalar of one output
     """
-    several = len(expected) > 1
-    asked = stage != "made" and native and not data
-    if stage == "interactions" and several:
-        asked = True
-    if asked:
-        scalars = list(expected.astype(dtype))
-        return scalars if several else scalars[0]
-    if data and not several:
-        return expected[0]
-    return expected.copy()
+    return expected[0] if with_data and len(expected) == 1 else expected.copy()
+
+
+def expected_when_called(expected: Floats, dtype: str) -> Any:
+    """Give the type that a call leaves whose values bring an expected value of their own.
+
+    Returns
+    -------
+    numpy scalar of `dtype`, or a list of K > 1 of them
+    """
+    scalars = list(expected.astype(dtype))
+    return scalars if len(scalars) > 1 else scalars[0]
 
 
 def both_classes(values: Any) -> Any:

@@ -15,13 +15,15 @@ from leafshap.inputs import InputSchema
 
 
 def check_masker(masker: Any) -> None:
-    """Refuse maskers that are not independent.
+    """Refuse maskers that are not independent; data is none.
 
     Raises
     ------
     InvalidMaskerError, ExplainerError
         As shap's.
     """
+    if not isinstance(masker, (maskers.Masker, str)):
+        return
     if type(masker) is not maskers.Independent:
         raise InvalidMaskerError(f"Unsupported masker type: {type(masker)!s}!")
     if getattr(masker, "clustering", None) is not None:

@@ -11,15 +11,16 @@ import pandas as pd
 import shap
 from shap import maskers
 from shap._serializable import Deserializer, Serializer
-from shap.utils._exceptions import (
-    DimensionError,
-    ExplainerError,
-    InvalidFeaturePerturbationError,
-)
+from shap.utils._exceptions import ExplainerError
 
 import leafshap
+from leafshap.compat.shap.arguments import check_labels, choose_perturbation, default_limit
 from leafshap.compat.shap.drop_in import DropIn, warn_caller, warn_fallback
-from leafshap.compat.shap.expected import Stage, both_classes, expected_as_shap
+from leafshap.compat.shap.expected import (
+    both_classes,
+    expected_when_called,
+    expected_when_made,
+)
 from leafshap.compat.shap.maskers import check_masker, masker_of, rows_of_background
 from leafshap.compat.shap.rows import (
     by_position,
@@ -65,8 +66,8 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
     ) -> None:
         if approximate is not _NOT_GIVEN:
             warn_caller(
-                "The approximate argument of TreeExplainer has been deprecated and has no effect: "
-                "use that of shap_values or of the call",
+                "The approximate argument has been deprecated in version v0.47.0 and has no "
+                "effect: use that of shap_values or of the call",
                 DeprecationWarning,
             )
         try:
@@ -110,9 +111,8 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
             If leafshap does not explain this.
         """
         self._engine = None
-        if isinstance(data, maskers.Masker):
-            check_masker(data)
-        perturbation = _choose_perturbation(perturbation, data is not None)
+        check_masker(data)
+        perturbation = choose_perturbation(perturbation, data is not None)
         if not isinstance(model_output, str) or model_output not in MODEL_OUTPUTS:
             raise UnsupportedModelError(f"model_output={model_output!r} is not supported")
         if perturbation == "tree_path_dependent" and model_output != "raw":
@@ -133,8 +133,8 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
             self.data_feature_names = list(data.columns)
         super(shap.TreeExplainer, self).__init__(model, masker, feature_names=feature_names)
         self._engine, self._model, self._theirs = engine, model, None
-        self._native = ensemble.source.startswith(("xgboost", "lightgbm"))
-        self._default_limit = _default_limit(model, ensemble)
+        self._library = ensemble.source.partition(" ")[0]
+        self._default_limit = default_limit(model, ensemble)
         self._both_classes = (
             model_output == "predict_proba"
             and ensemble.n_outputs == 1
@@ -144,7 +144,7 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
         self.model_output = model_output
         self.data = None if masker is None else masker.data
         self.data_missing = None if masker is None else pd.isna(masker.data)
-        self._set_expected("made", self._default_limit)
+        self._expect()
 
     @property
     def model(self) -> Any:
@@ -196,7 +196,7 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
         if self._engine is None or has_base_margin(X):
             return super().shap_values(X, y, tree_limit, approximate, check_additivity, from_call)
         if self.model_output == "log_loss":
-            _check_labels(X, y)
+            check_labels(X, y)
         limit = self._limit(tree_limit)
         try:
             values = self._engine.shap_values(
@@ -204,7 +204,8 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
             )
         except AdditivityError as error:
             raise ExplainerError(f"Additivity check failed in TreeExplainer! {error}") from error
-        self._set_expected("explained", limit)
+        if self._library in ("xgboost", "lightgbm") and self.data is None:
+            self._expect_of_call(limit)
         return both_classes(values) if self._both_classes else values
 
     def shap_interaction_values(self, X: Any, y: Any = None, tree_limit: int | None = None) -> Any:
@@ -231,7 +232,8 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
         values = self._engine.shap_interaction_values(
             self._rows(X), tree_limit=limit, check_additivity=False
         )
-        self._set_expected("interactions", limit)
+        if self._n_outputs > 1 or (self._library == "xgboost" and self.data is None):
+            self._expect_of_call(limit)
         return values
 
     def __call__(
@@ -267,7 +269,7 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
 
     def _base_values(self, values: Any, y: Any, interactions: bool) -> Any:
         """Repeat the expected value for every row: (n,) or (n, K); of a single row () or (K,)."""
-        n_axes = 2 + interactions + (self._n_outputs > 1 or self._both_classes)
+        n_axes = 2 + interactions + (self._n_outputs > 1)
         single = values.ndim < n_axes
         if callable(self.expected_value):
             labels = np.asarray(y, dtype=np.float64).reshape(-1)
@@ -290,30 +292,32 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
         if tree_limit is None:
             return self._default_limit
         ensemble = self._engine.model
-        if tree_limit < 0 or not self._native or self.data is not None:
+        if tree_limit < 0 or self.data is not None:
             return tree_limit
         per_iteration = max(1, ensemble.trees_per_iteration)
-        if ensemble.source.startswith("xgboost"):
+        if self._library == "xgboost":
             return tree_limit // per_iteration * per_iteration or -1
-        return tree_limit * per_iteration or -1
+        return tree_limit * per_iteration or -1 if self._library == "lightgbm" else tree_limit
 
-    def _set_expected(self, stage: Stage, tree_limit: int | None) -> None:
+    def _expect(self) -> None:
+        """Set the expected value of a new explainer."""
         assert self._engine is not None
-        expected = self._engine.expected_values(tree_limit)
+        expected = self._engine.expected_values(self._default_limit)
+        self._n_outputs = 1
         if callable(expected):  # of a label
-            self.expected_value, self._n_outputs = expected, 1
-            return
-        self._n_outputs = len(expected)
-        if self._both_classes:
+            self.expected_value = expected
+        elif self._both_classes:
+            self._n_outputs = 2
             self.expected_value = [1 - expected[0], expected[0]]
-            return
-        self.expected_value = expected_as_shap(
-            expected,
-            native=self._native,
-            data=self.data is not None,
-            dtype=self._dtype,
-            stage=stage,
-        )
+        else:
+            self._n_outputs = len(expected)
+            self.expected_value = expected_when_made(expected, with_data=self.data is not None)
+
+    def _expect_of_call(self, tree_limit: int | None) -> None:
+        """Set the expected value that comes with values."""
+        assert self._engine is not None
+        expected = np.asarray(self._engine.expected_values(tree_limit))
+        self.expected_value = expected_when_called(expected, self._dtype)
 
     @staticmethod
     def supports_model_with_masker(model: Any, masker: Any) -> bool:
@@ -360,40 +364,3 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
                 "feature_perturbation": block.load("feature_perturbation"),
                 "feature_names": block.load("feature_names"),
             }
-
-
-def _choose_perturbation(asked: str, with_data: bool) -> str:
-    if asked not in ("auto", "interventional", "tree_path_dependent"):
-        raise InvalidFeaturePerturbationError(
-            "feature_perturbation must be 'auto', 'interventional', or 'tree_path_dependent'. "
-            f"Got {asked} instead."
-        )
-    if asked == "interventional" and not with_data:
-        warn_caller(
-            "feature_perturbation='interventional' needs a background dataset: without one, values "
-            "are tree_path_dependent. In the future this will be an error",
-            FutureWarning,
-        )
-    return "tree_path_dependent" if not with_data else asked
-
-
-def _default_limit(model: Any, ensemble: leafshap.TreeEnsemble) -> int | None:
-    """Trees that shap uses unless told otherwise: of a bare Booster, up to the best iteration."""
-    best = getattr(model, "best_iteration", None)
-    if best is None or not ensemble.source.startswith("xgboost"):
-        return None
-    return (int(best) + 1) * max(1, ensemble.trees_per_iteration)
-
-
-def _check_labels(X: Any, y: Any) -> None:
-    if y is None:
-        raise ExplainerError(
-            'Both samples and labels must be provided when model_output = "log_loss" '
-            "(i.e. `explainer.shap_values(X, y)`)!"
-        )
-    n_rows = 1 if getattr(X, "ndim", 2) == 1 else len(X)
-    if np.size(y) != n_rows:
-        raise DimensionError(
-            f"The number of labels ({np.size(y)}) does not match the number of samples to explain "
-            f"({n_rows})!"
-        )
