@@ -21,7 +21,7 @@ from leafshap.compat.shap.expected import (
     expected_when_called,
     expected_when_made,
 )
-from leafshap.compat.shap.maskers import check_masker, masker_of, rows_of_background
+from leafshap.compat.shap.backgrounds import check_masker, masker_of, rows_of_background
 from leafshap.compat.shap.rows import (
     by_position,
     column_names,
@@ -131,7 +131,7 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
             self.data_feature_names = feature_names
         elif hasattr(data, "columns"):
             self.data_feature_names = list(data.columns)
-        super(shap.TreeExplainer, self).__init__(model, masker, feature_names=feature_names)
+        super(TreeExplainer.replaces, self).__init__(model, masker, feature_names=feature_names)
         self._engine, self._model, self._theirs = engine, model, None
         self._library = ensemble.source.partition(" ")[0]
         self._default_limit = default_limit(model, ensemble)
@@ -327,7 +327,7 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
         try:
             leafshap.TreeEnsemble.from_model(model)
         except (leafshap.LeafshapError, OSError):
-            return bool(shap.TreeExplainer.supports_model_with_masker(model, masker))
+            return bool(TreeExplainer.replaces.supports_model_with_masker(model, masker))
         return True
 
     def save(self, out_file: Any, model_saver: Any = ".save", masker_saver: Any = ".save") -> None:
