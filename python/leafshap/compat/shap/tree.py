@@ -15,13 +15,13 @@ from shap.utils._exceptions import ExplainerError
 
 import leafshap
 from leafshap.compat.shap.arguments import check_labels, choose_perturbation, default_limit
+from leafshap.compat.shap.backgrounds import check_masker, masker_of, rows_of_background
 from leafshap.compat.shap.drop_in import DropIn, warn_caller, warn_fallback
 from leafshap.compat.shap.expected import (
     both_classes,
     expected_when_called,
     expected_when_made,
 )
-from leafshap.compat.shap.backgrounds import check_masker, masker_of, rows_of_background
 from leafshap.compat.shap.rows import (
     by_position,
     column_names,
