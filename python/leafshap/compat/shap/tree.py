@@ -261,25 +261,23 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
         names = getattr(self, "data_feature_names", None)
         return shap.Explanation(
             values,
-            base_values=self._base_values(values, y, interactions),
+            base_values=self._base_values(values, y),
             data=shown_rows(X),
             feature_names=column_names(X) or names,
             compute_time=time.time() - began,
         )
 
-    def _base_values(self, values: Any, y: Any, interactions: bool) -> Any:
-        """Repeat the expected value for every row: (n,) or (n, K); of a single row () or (K,)."""
-        n_axes = 2 + interactions + (self._n_outputs > 1)
-        single = values.ndim < n_axes
+    def _base_values(self, values: Any, y: Any) -> Any:
+        """Repeat the expected value for every row, (n,) or (n, K).
+
+        Of a single row, for every feature: shap does so, and its users write ``base_values[0]``.
+        """
         if callable(self.expected_value):
-            labels = np.asarray(y, dtype=np.float64).reshape(-1)
-            base = self.expected_value(labels)
-        else:
-            expected = np.asarray(self.expected_value)
-            if expected.shape == (1,):
-                expected = expected[0]
-            base = np.tile(expected, (len(values), 1) if expected.ndim else len(values))
-        return base[0] if single else base
+            return self.expected_value(np.asarray(y, dtype=np.float64).reshape(-1))
+        expected = np.asarray(self.expected_value)
+        if expected.shape == (1,):
+            expected = expected[0]
+        return np.tile(expected, (len(values), 1) if expected.ndim else len(values))
 
     def _rows(self, X: Any) -> Any:
         assert self._engine is not None
