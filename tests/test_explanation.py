@@ -1,4 +1,4 @@
-"""Explanation: slicing, and the way to shap's plots."""
+"""Explanation: rows, and the way to shap's plots."""
 
 from __future__ import annotations
 
@@ -64,18 +64,22 @@ class TestExplanation:
 
     def test_refusals(self) -> None:
         explanation = self.make()
-        with pytest.raises(TypeError, match="only rows"):
-            explanation[:, 1]
         with pytest.raises(TypeError, match="rows are selected"):
             explanation["a"]
+        with pytest.raises(TypeError, match="features are selected"):
+            explanation[:, 1.5]
         with pytest.raises(IndexError, match="60 rows"):
             explanation[np.ones(3, dtype=bool)]
-        with pytest.raises(IndexError):
+        with pytest.raises(IndexError, match="row 60"):
             explanation[60]
-        with pytest.raises(TypeError, match="single row"):
-            explanation[0][0]
-        with pytest.raises(TypeError, match="single row"):
-            len(explanation[0])
+        with pytest.raises(IndexError, match="feature -6"):
+            explanation[:, [0, -6]]
+        with pytest.raises(IndexError, match=r"3 keys for 2 axes \(rows, features\)"):
+            explanation[:, 1, 0]
+        with pytest.raises(IndexError, match="one ellipsis"):
+            explanation[..., ...]
+        with pytest.raises(TypeError, match="one number"):
+            len(explanation[0, 0])
 
     def test_length_iteration_and_repr(self) -> None:
         explanation = self.make(5)
@@ -84,6 +88,9 @@ class TestExplanation:
         for word in ("60 rows", "5 features", "5 outputs", "exact", "float64"):
             assert word in repr(explanation)
         assert "1 row," in repr(explanation[0])
+        assert len(explanation[0]) == 5
+        assert "output = 'Output 2'" in repr(explanation[..., 2])
+        assert "mean over rows" in repr(explanation.abs.mean(0))
 
     @pytest.mark.parametrize("n_outputs", [1, 3])
     @pytest.mark.parametrize("kind", ["numpy", "pandas", "polars", "pyarrow", "sparse"])

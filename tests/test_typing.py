@@ -47,7 +47,7 @@ def test_user_code_is_typed(tmp_path: Path) -> None:
     assert '"njobs"' in errors[0]
     assert "int" in revealed[0]
     assert "ndarray" in revealed[1]
-    assert "leafshap.explanation.Explanation" in revealed[2]
+    assert "leafshap.explanation.explanation.Explanation" in revealed[2]
     assert "float" in revealed[3]
     assert "leafshap.errors.LeafshapError" in revealed[4]
     assert not any('"Any"' in kind for kind in revealed)
