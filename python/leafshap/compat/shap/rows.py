@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from leafshap.inputs import InputSchema
+from leafshap.explanation.data import displayed
+from leafshap.inputs import InputSchema, container_of
 
 
 def is_dmatrix(X: Any) -> bool:
@@ -54,12 +55,7 @@ def column_names(X: Any) -> list[Any] | None:
 
 
 def shown_rows(X: Any) -> Any:
-    """Rows as an Explanation holds them: the values of a table, else what was given."""
+    """Rows as an Explanation of shap's holds them: the values of a table, else what was given."""
     if is_dmatrix(X):
         return X.get_data()
-    if hasattr(X, "columns") and hasattr(X, "values"):  # pandas
-        return X.values
-    if hasattr(X, "to_numpy") or hasattr(X, "column_names"):  # a Series; polars, pyarrow
-        table = X.to_pandas() if hasattr(X, "column_names") else X
-        return table.to_numpy()
-    return X
+    return X if container_of(X) in ("array", "sparse") else displayed(X)
