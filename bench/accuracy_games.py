@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 import datasets
-from workloads import ModelSpec, TrainedModel, train
+from models import ModelSpec, TrainedModel, train
 
 Floats = npt.NDArray[np.float64]
 

@@ -17,10 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 import datasets
+import timing
 from competitors import BackgroundCompetitor, BackgroundSide
 from equality import FIRST_ROWS, relative_error
+from models import TrainedModel
 from timing import FAST_SECONDS, ONCE_SECONDS, SLOW_SECONDS, spread
-from workloads import Job, TrainedModel, Workload
+from workloads import Job, Workload
 
 Floats = npt.NDArray[np.float32]
 
@@ -194,10 +196,7 @@ class Race:
     def run(self, repeats: int) -> None:
         """Every entrant once per round, the order turning; long calls are not repeated."""
         for repeat in range(repeats):
-            names = list(self.entrants)
-            first = repeat % max(len(names), 1)
-            for name in names[first:] + names[:first]:
-                entrant = self.entrants[name]
+            for name, entrant in timing.turned(self.entrants.items(), repeat):
                 if not entrant.calls or entrant.calls[0].wall <= ONCE_SECONDS:
                     self._round(name, entrant)
 
@@ -215,7 +214,7 @@ class Race:
             sides[name]["ready_seconds"] = self._ready_seconds(self.entrants[name])
         self.result["speedups"] = {
             name: {
-                other: _ratio(entrant.seconds(n_rows), self.entrants[name].seconds(n_rows))
+                other: timing.ratio(entrant.seconds(n_rows), self.entrants[name].seconds(n_rows))
                 for other, entrant in self.entrants.items()
                 if other not in ours
             }
@@ -231,9 +230,3 @@ class Race:
             entrant.side.explain(explainer, staged)
             seconds.append(time.perf_counter() - start)
         return statistics.median(seconds)
-
-
-def _ratio(theirs: list[float], mine: list[float]) -> dict[str, float]:
-    rounds = max(len(theirs), len(mine))
-    theirs, mine = (s * rounds if len(s) == 1 else s for s in (theirs, mine))
-    return spread([a / b for a, b in zip(theirs, mine, strict=True)])

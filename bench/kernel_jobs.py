@@ -18,10 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 import datasets
+import timing
 from competitors import KernelCompetitor, KernelSide, predict_function
 from equality import relative_error
-from timing import FAST_SECONDS, ONCE_SECONDS, SLOW_SECONDS, spread
-from workloads import Job, TrainedModel, Workload
+from models import TrainedModel
+from timing import ONCE_SECONDS, SLOW_SECONDS, spread
+from workloads import Job, Workload
 
 # All coalitions are evaluated of so many rows: with a small background for the comparison of all
 # sides (shap calls the model with all synthetic rows of a row at once), with the job's own by
@@ -205,24 +207,19 @@ class Race:
     def run(self, repeats: int) -> None:
         """Every entrant once per round, the order turning; long calls are not repeated."""
         for repeat in range(repeats):
-            names = list(self.entrants)
-            first = repeat % max(len(names), 1)
             if any(e.side.function for e in self.entrants.values()):
                 self.bare.append(self._call_model())
-            for name in names[first:] + names[:first]:
-                entrant = self.entrants[name]
+            for entrant in timing.turned(self.entrants.values(), repeat):
                 if entrant.calls and entrant.calls[0].explaining > ONCE_SECONDS:
                     continue
                 entrant.calls.append(self._round(entrant))
 
     def _round(self, entrant: Entrant) -> _Call:
-        """One call, or as many as take half a second: then the one of the median time."""
-        calls: list[_Call] = []
-        began = time.perf_counter()
-        while not calls or (len(calls) < 9 and time.perf_counter() - began < FAST_SECONDS):
-            rows = self.X[: entrant.rows]
-            calls.append(entrant.call(rows, self.background, self.job.coalitions)[0])
-        return sorted(calls, key=lambda c: c.explaining)[len(calls) // 2]
+        rows = self.X[: entrant.rows]
+        return timing.repeat_short(
+            lambda: entrant.call(rows, self.background, self.job.coalitions)[0],
+            lambda call: call.explaining,
+        )
 
     def _call_model(self) -> float:
         """Seconds of one call of the model with as many synthetic rows as one row takes."""
@@ -245,19 +242,13 @@ class Race:
         }
         self.result["speedups"] = {
             mine: {
-                other: _ratio(entrant.seconds(n_rows), self.entrants[mine].seconds(n_rows))
+                other: timing.ratio(entrant.seconds(n_rows), self.entrants[mine].seconds(n_rows))
                 for other, entrant in self.entrants.items()
                 if other not in ours
             }
             for mine in ours
             if mine in self.entrants
         }
-
-
-def _ratio(theirs: list[float], mine: list[float]) -> dict[str, float]:
-    rounds = max(len(theirs), len(mine))
-    theirs, mine = (s * rounds if len(s) == 1 else s for s in (theirs, mine))
-    return spread([a / b for a, b in zip(theirs, mine, strict=True)])
 
 
 @contextlib.contextmanager

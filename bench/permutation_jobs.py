@@ -7,7 +7,6 @@ number; exact ones, which have no seed, with the mean of the others' repeats and
 from __future__ import annotations
 
 import gc
-import statistics
 import time
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -16,10 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 import datasets
+import timing
 from competitors import PermutationCompetitor, PermutationSide, PermutationTask
 from equality import relative_error
-from timing import FAST_SECONDS, ONCE_SECONDS, spread
-from workloads import PermutationJob, TrainedModel, Workload
+from models import TrainedModel
+from timing import ONCE_SECONDS, spread
+from workloads import PermutationJob, Workload
 
 # What is compared before the job is run: so many rows, and of curves so many features and points.
 _COMPARED_ROWS, _COMPARED_FEATURES, _COMPARED_POINTS = 2_000, 2, 3
@@ -184,14 +185,11 @@ class Race:
 
     def run(self, repeats: int) -> None:
         """Every entrant once per round, the order turning; long calls are not repeated."""
-        names = list(self.entrants)
         for repeat in range(repeats):
-            first = repeat % max(len(names), 1)
-            for name in names[first:] + names[:first]:
-                entrant = self.entrants[name]
+            for entrant in timing.turned(self.entrants.values(), repeat):
                 if entrant.calls and entrant.calls[0][0] > ONCE_SECONDS:
                     continue
-                entrant.calls.append(_round(entrant))
+                entrant.calls.append(timing.repeat_short(entrant.call, lambda call: call[0]))
 
     def compare_outputs(self, competitors: dict[str, PermutationCompetitor]) -> None:
         """Hold what was timed against the reference's, and leave out what differs."""
@@ -223,26 +221,10 @@ class Race:
         self.result["speedups"] = {}
         if mine is not None:
             self.result["speedups"][ours] = {
-                name: _ratio(entrant.seconds(), mine.seconds())
+                name: timing.ratio(entrant.seconds(), mine.seconds())
                 for name, entrant in self.entrants.items()
                 if name != ours
             }
-
-
-def _round(entrant: Entrant) -> tuple[float, float]:
-    """One call, or as many as take half a second: then the one of the median time."""
-    calls: list[tuple[float, float]] = []
-    began = time.perf_counter()
-    while not calls or (len(calls) < 9 and time.perf_counter() - began < FAST_SECONDS):
-        calls.append(entrant.call())
-    return sorted(calls)[len(calls) // 2]
-
-
-def _ratio(theirs: list[float], mine: list[float]) -> dict[str, float]:
-    """Round by round; a side that was called once against the median of the other's rounds."""
-    if len(theirs) == len(mine):
-        return spread([a / b for a, b in zip(theirs, mine, strict=True)])
-    return spread([a / statistics.median(mine) for a in theirs])
 
 
 def _standard_errors(repeats: Floats, exact: Floats) -> tuple[float, float]:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import report_compat
 import report_jobs
 import report_kernel
 import report_permutation
@@ -45,7 +46,7 @@ def _head(results: dict[str, Any]) -> list[str]:
 def _throughput(results: dict[str, Any]) -> list[str]:
     rows = []
     for name, workload in _measured(results, "sides").items():
-        if "job" in workload:  # of report_jobs and report_kernel
+        if "job" in workload:  # of the other parts
             continue
         speedups = workload["speedups"]
         for side, found in workload["sides"].items():
@@ -249,6 +250,7 @@ def render(results: dict[str, Any]) -> str:
         report_jobs.summaries,
         report_kernel.kernel,
         report_permutation.permutation,
+        report_compat.compat,
         _notes,
     )
     lines: list[str] = []

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import compat_jobs
 import datasets
 import equality
 import jobs
@@ -27,21 +31,27 @@ import timing
 import workloads
 from competitors import (
     BackgroundCompetitor,
+    CompatCompetitor,
     Competitor,
     KernelCompetitor,
     Library,
     PermutationCompetitor,
     Side,
     for_background,
+    for_compat,
     for_interactions,
     for_kernel,
     for_permutation,
     for_values,
 )
 from competitors.ours import OUR_NAMES, OURS
+from competitors.ours_compat import OUR_COMPAT
 from competitors.ours_kernel import OUR_KERNEL_NAMES
 from competitors.ours_permutation import OUR_PERMUTATION
-from workloads import Job, PermutationJob, TrainedModel, Workload
+from models import TrainedModel
+from workloads import CompatJob, Job, PermutationJob, Workload
+
+_Job = TypeVar("_Job", Job, PermutationJob, CompatJob)
 
 
 def _say(text: str) -> None:
@@ -69,14 +79,8 @@ def _arguments() -> argparse.Namespace:
 
 def _names() -> list[str]:
     """Of all competitors."""
-    families = (
-        for_values(),
-        for_interactions(),
-        for_background(),
-        for_kernel(),
-        for_permutation(),
-    )
-    return list(dict.fromkeys(name for family in families for name in family))
+    families = for_values, for_interactions, for_background, for_kernel, for_permutation, for_compat
+    return list(dict.fromkeys(name for family in families for name in family()))
 
 
 def _choose(known: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
@@ -85,7 +89,7 @@ def _choose(known: dict[str, Any], options: argparse.Namespace) -> dict[str, Any
     return {
         name: competitor
         for name, competitor in known.items()
-        if name in (*names, *OUR_NAMES, *OUR_KERNEL_NAMES, OUR_PERMUTATION)
+        if name in (*names, *OUR_NAMES, *OUR_KERNEL_NAMES, OUR_PERMUTATION, OUR_COMPAT)
         or "all" in names
         or (not names and (competitor.by_default or options.slow))
     }
@@ -112,6 +116,7 @@ class _Runner:
         self.background: dict[str, BackgroundCompetitor] = self._present(for_background())
         self.kernel: dict[str, KernelCompetitor] = self._present(for_kernel())
         self.permutation: dict[str, PermutationCompetitor] = self._present(for_permutation())
+        self.compat: dict[str, CompatCompetitor] = self._present(for_compat())
         absent = OURS in self.results["absent"]
         self.results["leafshap"] = None if absent else machine.describe_build()
         self.results["workloads"] = {}
@@ -146,6 +151,8 @@ class _Runner:
             self._memory(model, result)
         elif isinstance(workload.job, PermutationJob):
             self._permutation(workload, workload.job, model, result)
+        elif isinstance(workload.job, CompatJob):
+            self._compat(workload, workload.job, model, result)
         elif workload.measure == "kernel" and workload.job:
             self._kernel(workload, workload.job, model, result)
         elif workload.job:
@@ -241,7 +248,11 @@ class _Runner:
             target *= timing.QUICK_FACTOR if options.quick else 1
             block = contestant.competitor.row_block(model.spec) * options.threads
             contestant.rows = options.rows or timing.choose_rows(
-                contestant, data, target, limit, block
+                partial(contestant.seconds_for, data),
+                target,
+                limit,
+                least=contestant.competitor.min_rows,
+                block=block,
             )
             contestants[name] = contestant
         timing.alternate(list(contestants.values()), data, self.repeats)
@@ -259,14 +270,17 @@ class _Runner:
             rate = side_result["rows_per_second"]["median"]
             _say(f"  {name}: {rate:,.0f} rows/s ({side_result['rows']} rows)")
 
+    def _sized(self, job: _Job, shrink: Callable[[_Job], _Job]) -> _Job:
+        """The job with as many rows as the options want."""
+        if self.options.quick:
+            job = shrink(job)
+        return replace(job, rows=self.options.rows) if self.options.rows else job
+
     def _background(
         self, workload: Workload, job: Job, model: TrainedModel, result: dict[str, Any]
     ) -> None:
         options = self.options
-        if options.quick:
-            job = jobs.shrink(job)
-        if options.rows:
-            job = replace(job, rows=options.rows)
+        job = self._sized(job, jobs.shrink)
         race = jobs.Race(workload, job, model, options.threads, whole=bool(options.rows))
         for name, competitor in self.background.items():
             if name in OUR_NAMES or name in job.against:
@@ -290,12 +304,8 @@ class _Runner:
     def _kernel(
         self, workload: Workload, job: Job, model: TrainedModel, result: dict[str, Any]
     ) -> None:
-        options = self.options
-        if options.quick:
-            job = kernel_jobs.shrink(job)
-        if options.rows:
-            job = replace(job, rows=options.rows)
-        race = kernel_jobs.Race(workload, job, model, options.threads)
+        job = self._sized(job, kernel_jobs.shrink)
+        race = kernel_jobs.Race(workload, job, model, self.options.threads)
         with kernel_jobs.one_blas_thread():
             for name, competitor in self.kernel.items():
                 ours = name in OUR_KERNEL_NAMES
@@ -311,12 +321,8 @@ class _Runner:
     def _permutation(
         self, workload: Workload, job: PermutationJob, model: TrainedModel, result: dict[str, Any]
     ) -> None:
-        options = self.options
-        if options.quick:
-            job = permutation_jobs.shrink(job)
-        if options.rows:
-            job = replace(job, rows=options.rows)
-        race = permutation_jobs.Race(workload, job, model, options.threads)
+        job = self._sized(job, permutation_jobs.shrink)
+        race = permutation_jobs.Race(workload, job, model, self.options.threads)
         for name, competitor in self.permutation.items():
             _say(f"  {name}: {race.enter(name, competitor)}")
         race.run(self.repeats)
@@ -326,6 +332,29 @@ class _Runner:
         result.update(race.result)
         for name, found in result["sides"].items():
             _say(f"  {name}: {found['seconds']['median']:.3f} s")
+
+    def _compat(
+        self, workload: Workload, job: CompatJob, model: TrainedModel, result: dict[str, Any]
+    ) -> None:
+        job = self._sized(job, compat_jobs.shrink)
+        race = compat_jobs.Race(workload, job, model)
+        seconds = compat_jobs.CALL_SECONDS * (timing.QUICK_FACTOR if self.options.quick else 1)
+        if self.options.rows:
+            seconds = math.inf
+        with kernel_jobs.one_blas_thread():
+            for name, competitor in self.compat.items():
+                _say(f"  {name}: {race.enter(name, competitor, seconds)}")
+            race.run(self.repeats)
+        race.compare_times(OUR_COMPAT)
+        self.failures += race.failures
+        result.update(race.result)
+        for name, found in result["sides"].items():
+            _say(f"  {name}: {found['seconds']['median']:.3f} s")
+
+    def time_imports(self) -> None:
+        """Of the modules that user code for shap may import."""
+        modules = [competitor.module for competitor in self.compat.values()]
+        self.results["import_seconds"] = compat_jobs.import_seconds(modules)
 
     def store(self) -> None:
         """After every workload, so that an interrupted run keeps what it has."""
@@ -356,6 +385,8 @@ def main() -> int:
     if unknown:
         raise SystemExit(f"unknown competitors {unknown}; known: {_names()}")
     runner = _Runner(options)
+    if any(workload.group == workloads.COMPAT for workload in chosen):
+        runner.time_imports()
     for workload in chosen:
         runner.run(workload)
         runner.store()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 import statistics
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -20,6 +21,9 @@ QUICK_FACTOR = 0.2
 
 # A call longer than this is not repeated.
 ONCE_SECONDS = 12.0
+
+Call = TypeVar("Call")
+Item = TypeVar("Item")
 
 MOST_ROWS = 2_000_000
 MOST_BYTES = 400_000_000
@@ -47,6 +51,10 @@ class Contestant:
         del result
         return seconds, cpu
 
+    def seconds_for(self, data: str, rows: int) -> float:
+        """Wall seconds of one call."""
+        return self.call(data, rows)[0]
+
     def rates(self) -> list[float]:
         """Rows per second of every call."""
         return [self.rows / seconds for seconds in self.seconds]
@@ -71,23 +79,31 @@ def most_rows(values_per_row: int) -> int:
     return min(MOST_ROWS, MOST_BYTES // (8 * values_per_row))
 
 
-def choose_rows(contestant: Contestant, data: str, target: float, limit: int, block: int) -> int:
+def choose_rows(
+    seconds_of: Callable[[int], float], target: float, limit: int, *, least: int = 1, block: int = 1
+) -> int:
     """Rows for a call of about `target` seconds, whole blocks, found by growing the call."""
-    rows = max(block, contestant.competitor.min_rows)
+    rows = max(block, least)
     while True:
         rows = min(-(-rows // block) * block, limit)
-        seconds, _ = contestant.call(data, rows)
+        seconds = seconds_of(rows)
         if rows >= limit or seconds >= 0.7 * target:
             return rows
         # The first calls are the least typical ones: approach by at most 16x a step.
         rows = max(rows + 1, int(rows * min(16.0, target / max(seconds, 1e-6))))
 
 
+def turned(items: Iterable[Item], repeat: int) -> list[Item]:
+    """The order of a round: it turns from round to round."""
+    order = list(items)
+    first = repeat % max(len(order), 1)
+    return order[first:] + order[:first]
+
+
 def alternate(contestants: list[Contestant], data: str, repeats: int) -> None:
     """Call every contestant once per round; the order turns from round to round."""
     for repeat in range(repeats):
-        first = repeat % len(contestants)
-        for contestant in contestants[first:] + contestants[:first]:
+        for contestant in turned(contestants, repeat):
             if contestant.seconds and contestant.seconds[0] > ONCE_SECONDS:
                 continue
             seconds, cpu = contestant.call(data, contestant.rows)
@@ -102,10 +118,23 @@ def spread(ratios: list[float]) -> dict[str, float]:
 
 def speedup(ours: Contestant, theirs: Contestant) -> dict[str, float]:
     """Our rows per second over theirs: round by round, or all rounds against an only one."""
-    mine, others = ours.rates(), theirs.rates()
-    rounds = max(len(mine), len(others))
-    mine, others = (r * rounds if len(r) == 1 else r for r in (mine, others))
-    return spread([a / b for a, b in zip(mine, others, strict=True)])
+    return ratio(ours.rates(), theirs.rates())
+
+
+def ratio(dividends: list[float], divisors: list[float]) -> dict[str, float]:
+    """Round by round, or of all rounds of one side to an only one of the other."""
+    rounds = max(len(dividends), len(divisors))
+    above, below = (s * rounds if len(s) == 1 else s for s in (dividends, divisors))
+    return spread([a / b for a, b in zip(above, below, strict=True)])
+
+
+def repeat_short(call: Callable[[], Call], seconds_of: Callable[[Call], float]) -> Call:
+    """One call, or up to nine while they take half a second: then the one of the median time."""
+    calls: list[Call] = []
+    began = time.perf_counter()
+    while not calls or (len(calls) < 9 and time.perf_counter() - began < FAST_SECONDS):
+        calls.append(call())
+    return sorted(calls, key=seconds_of)[len(calls) // 2]
 
 
 def geometric_mean(values: list[float]) -> float:

@@ -1,43 +1,24 @@
-"""The registry of workloads: a named, seeded model and the data it explains.
-
-A model is trained once, kept under bench/.cache/models and loaded from there, so that every
-competitor and every run explains the same trees. The file's name holds a hash of everything the
-training depends on but the library's version, which is recorded beside it.
-"""
+"""The registry of workloads: a named, seeded model and the data it explains."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
+import compat_code
+from compat_code import UserCode
+from models import ModelSpec, TrainedModel, train
 
-import datasets
-
-MODELS = datasets.CACHE / "models"
-
-Library = Literal["xgboost", "lightgbm", "sklearn", "sklearn-mlp"]
 Measure = Literal[
-    "throughput", "latency", "memory", "interactions", "background", "kernel", "permutation"
+    "throughput",
+    "latency",
+    "memory",
+    "interactions",
+    "background",
+    "kernel",
+    "permutation",
+    "compat",
 ]
-
-
-@dataclass(frozen=True)
-class ModelSpec:
-    """How a model is trained."""
-
-    library: Library
-    data: str
-    rounds: int
-    params: dict[str, Any]
-    n_classes: int = 0  # > 0: the target is cut into this many equally large classes
-    n_rows: int = 0  # > 0: trained on the first rows of the shuffled data only
-    depth: int = 0  # the greatest depth allowed; 0 is no limit
 
 
 @dataclass(frozen=True)
@@ -69,6 +50,20 @@ class PermutationJob:
 
 
 @dataclass(frozen=True)
+class CompatJob:
+    """User code, run with shap and with the module that takes its place.
+
+    Values are compared with the greatest of them; estimates of the model's method `sampled` with
+    the norm of all, and they must add up to its outputs.
+    """
+
+    code: UserCode
+    rows: int
+    tolerance: float
+    sampled: str = ""
+
+
+@dataclass(frozen=True)
 class Workload:
     """One line of the benchmark."""
 
@@ -76,35 +71,7 @@ class Workload:
     spec: ModelSpec
     group: str
     measure: Measure = "throughput"
-    job: Job | PermutationJob | None = None
-
-
-@dataclass(frozen=True)
-class TrainedModel:
-    """A model from the cache.
-
-    `path` is a file every library can be asked to read: .ubj, .txt, or a pickle (scikit-learn).
-    """
-
-    spec: ModelSpec
-    path: Path
-    info: dict[str, Any] = field(default_factory=dict)
-
-    def load(self) -> Any:
-        """A fresh xgboost.Booster, lightgbm.Booster or scikit-learn estimator."""
-        if self.spec.library == "xgboost":
-            import xgboost
-
-            booster = xgboost.Booster()
-            booster.load_model(self.path)
-            return booster
-        if self.spec.library == "lightgbm":
-            import lightgbm
-
-            return lightgbm.Booster(model_file=self.path)
-        import joblib
-
-        return joblib.load(self.path)
+    job: Job | PermutationJob | CompatJob | None = None
 
 
 def _xgboost(data: str, depth: int, rounds: int, **extra: Any) -> ModelSpec:
@@ -142,7 +109,35 @@ def _permutation(name: str, spec: ModelSpec, rows: int, **options: Any) -> Workl
     return Workload(f"{PERMUTATION}-{name}", spec, PERMUTATION, "permutation", job)
 
 
+def _estimator(estimator: str, data: str = "flights", **params: Any) -> ModelSpec:
+    n_rows, n_classes = params.pop("n_rows", 30_000), params.pop("n_classes", 0)
+    trees = params.get("n_estimators", params.get("max_iter", 1))
+    params = {"estimator": estimator, **params}
+    return ModelSpec("estimator", data, trees, params, n_classes, n_rows)
+
+
+def _forest(estimator: str, data: str = "flights", **params: Any) -> ModelSpec:
+    """As many trees as by default, of full depth."""
+    return _estimator(
+        f"sklearn.ensemble.{estimator}",
+        data,
+        n_estimators=100,
+        n_rows=10_000,
+        n_jobs=-1,
+        random_state=0,
+        **params,
+    )
+
+
+def _compat(
+    kind: str, spec: ModelSpec, code: UserCode, tolerance: float = 1e-6, **options: Any
+) -> Workload:
+    job = CompatJob(code, options.pop("rows", 10_000), tolerance, **options)
+    return Workload(f"{COMPAT}-{kind}", spec, COMPAT, "compat", job)
+
+
 SIX = "six"
+COMPAT = "compat"
 KERNEL = "kernel"
 PERMUTATION = "permutation"
 INTERACTIONS = "interactions"
@@ -161,6 +156,17 @@ _LIGHTGBM_255 = _lightgbm(255, 100)
 _MLP = ModelSpec("sklearn-mlp", "flights", 20, {"random_state": 0}, n_rows=30_000)
 _FOREST = ModelSpec("sklearn", "flights", 50, {"random_state": 0}, n_rows=30_000)
 
+_XGB_REGRESSOR = _estimator("xgboost.XGBRegressor", n_estimators=500, max_depth=6)
+_XGB_CLASSIFIER = _estimator("xgboost.XGBClassifier", "late", n_estimators=500, max_depth=6)
+_LGBM_REGRESSOR = _estimator(
+    "lightgbm.LGBMRegressor", n_estimators=500, num_leaves=31, verbosity=-1
+)
+_FOREST_REGRESSOR = _forest("RandomForestRegressor")
+# XGBoost's own values, which shap hands through, are float32.
+_FLOAT32 = 1e-4
+# Estimates by two samples differ; shap's of KernelExplainer are also those of a lasso.
+_SAMPLED = 0.1
+
 _SIX = (
     Workload("syn-d3-1000", _SYN_D3, SIX),
     Workload("flights-d6-500", _FLIGHTS_D6, SIX),
@@ -168,6 +174,108 @@ _SIX = (
     Workload("flights-d8-100", _FLIGHTS_D8, SIX),
     Workload("syn-d10-200", _SYN_D10, SIX),
     Workload("flights-d16-100", _FLIGHTS_D16, SIX),
+)
+
+_COMPAT = (
+    _compat("xgb-regressor", _XGB_REGRESSOR, compat_code.explanation, _FLOAT32),
+    _compat("xgb-classifier", _XGB_CLASSIFIER, compat_code.shap_values, _FLOAT32),
+    _compat(
+        "xgb-multiclass",
+        _estimator("xgboost.XGBClassifier", n_estimators=100, max_depth=6, n_classes=5),
+        compat_code.explanation,
+        _FLOAT32,
+    ),
+    _compat("xgb-booster", _FLIGHTS_D6, compat_code.shap_values, _FLOAT32),
+    _compat(
+        "xgb-ranker",
+        _estimator("xgboost.XGBRanker", n_estimators=200, n_classes=5, query_rows=100),
+        compat_code.explanation,
+        _FLOAT32,
+    ),
+    _compat(
+        "xgb-dart",
+        _estimator("xgboost.XGBRegressor", n_estimators=100, booster="dart", rate_drop=0.1),
+        compat_code.explanation,
+        _FLOAT32,
+    ),
+    _compat("xgb-background", _XGB_REGRESSOR, compat_code.background, _FLOAT32),
+    _compat("xgb-probability", _XGB_CLASSIFIER, compat_code.probability, _FLOAT32),
+    _compat("xgb-interactions", _XGB_REGRESSOR, compat_code.interactions, _FLOAT32),
+    _compat("lgbm-regressor", _LGBM_REGRESSOR, compat_code.explanation),
+    _compat(
+        "lgbm-classifier",
+        _estimator("lightgbm.LGBMClassifier", "late", n_estimators=500, verbosity=-1),
+        compat_code.shap_values,
+    ),
+    _compat(
+        "lgbm-multiclass",
+        _estimator("lightgbm.LGBMClassifier", n_estimators=100, verbosity=-1, n_classes=5),
+        compat_code.explanation,
+    ),
+    _compat("lgbm-background", _LGBM_REGRESSOR, compat_code.background),
+    _compat(
+        "decision-tree",
+        _estimator("sklearn.tree.DecisionTreeRegressor", random_state=0),
+        compat_code.shap_values,
+    ),
+    _compat("forest-regressor", _FOREST_REGRESSOR, compat_code.explanation),
+    _compat(
+        "forest-classifier",
+        _forest("RandomForestClassifier", "late"),
+        compat_code.shap_values,
+    ),
+    _compat(
+        "forest-two-targets", _forest("RandomForestRegressor", n_targets=2), compat_code.explanation
+    ),
+    _compat("extra-trees", _forest("ExtraTreesRegressor"), compat_code.explanation),
+    _compat(
+        "gradient-boosting-regressor",
+        _estimator("sklearn.ensemble.GradientBoostingRegressor", n_estimators=100, random_state=0),
+        compat_code.explanation,
+    ),
+    _compat(
+        "gradient-boosting-classifier",
+        _estimator(
+            "sklearn.ensemble.GradientBoostingClassifier", "late", n_estimators=100, random_state=0
+        ),
+        compat_code.shap_values,
+    ),
+    _compat(
+        "hist-gradient-boosting-regressor",
+        _estimator("sklearn.ensemble.HistGradientBoostingRegressor", max_iter=100, random_state=0),
+        compat_code.explanation,
+    ),
+    _compat(
+        "hist-gradient-boosting-classifier",
+        _estimator(
+            "sklearn.ensemble.HistGradientBoostingClassifier", "late", max_iter=100, random_state=0
+        ),
+        compat_code.explanation,
+    ),
+    _compat("isolation-forest", _forest("IsolationForest"), compat_code.shap_values),
+    _compat("explainer", _XGB_REGRESSOR, compat_code.auto, _FLOAT32),
+    _compat(
+        "kernel-xgb-classifier",
+        _XGB_CLASSIFIER,
+        compat_code.kernel_probability,
+        _SAMPLED,
+        rows=200,
+        sampled="predict_proba",
+    ),
+    _compat(
+        "kernel-network", _MLP, compat_code.kernel_means, _SAMPLED, rows=200, sampled="predict"
+    ),
+    _compat(
+        "permutation-forest",
+        _FOREST_REGRESSOR,
+        compat_code.permutation,
+        _SAMPLED,
+        rows=200,
+        sampled="predict",
+    ),
+    _compat(
+        "permutation-network", _MLP, compat_code.permutation, _SAMPLED, rows=200, sampled="predict"
+    ),
 )
 
 _ALL = (
@@ -238,6 +346,7 @@ _ALL = (
     _permutation("exact-flights-d6-500", _FLIGHTS_D6, 50_000, exact=True),
     _permutation("dependence-flights-d6-500", _FLIGHTS_D6, 50_000, points=100),
     _permutation("curves-flights-d6-500", _FLIGHTS_D6, 5_000, points=100, individual=True),
+    *_COMPAT,
 )
 
 WORKLOADS: dict[str, Workload] = {workload.name: workload for workload in _ALL}
@@ -261,135 +370,3 @@ def select(names: list[str]) -> list[Workload]:
 def model_of(workload: Workload) -> TrainedModel:
     """The workload's model: see `train`."""
     return train(next(w.name for w in _ALL if w.spec == workload.spec), workload.spec)
-
-
-def train(name: str, spec: ModelSpec) -> TrainedModel:
-    """The model of a specification, from the cache (where it has that name) or trained now.
-
-    Raises
-    ------
-    ImportError
-        If the library is not installed.
-    datasets.DataMissingError
-        If the data is neither cached nor installed.
-    """
-    suffix, fit = _TRAINERS[spec.library]
-    text = json.dumps(asdict(spec), sort_keys=True)
-    if spec.library.startswith("sklearn"):
-        # A pickle belongs to one version of the library; the other formats are stable.
-        import sklearn
-
-        text += sklearn.__version__
-    path = MODELS / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}{suffix}"
-    info_path = path.with_suffix(".json")
-    if not info_path.exists():
-        MODELS.mkdir(parents=True, exist_ok=True)
-        start = time.perf_counter()
-        partial = path.with_name("part-" + path.name)
-        info = fit(spec, partial)
-        info["training_seconds"] = round(time.perf_counter() - start, 1)
-        info["sha256"] = hashlib.sha256(partial.read_bytes()).hexdigest()
-        partial.replace(path)
-        info_path.write_text(json.dumps(info, indent=1) + "\n")
-    return TrainedModel(spec, path, json.loads(info_path.read_text()))
-
-
-def _training_data(spec: ModelSpec) -> tuple[Any, Any]:
-    X, y = datasets.load(spec.data)
-    if spec.n_rows:
-        chosen = np.random.default_rng(3).permutation(len(X))[: spec.n_rows]
-        X, y = X[chosen], y[chosen]
-    if spec.n_classes:
-        edges = np.quantile(y, np.linspace(0, 1, spec.n_classes + 1)[1:-1])
-        y = np.searchsorted(edges, y).astype(np.float32)
-    return X, y
-
-
-def _train_xgboost(spec: ModelSpec, path: Path) -> dict[str, Any]:
-    import xgboost
-
-    X, y = _training_data(spec)
-    booster = xgboost.train(spec.params, xgboost.DMatrix(X, y), spec.rounds)
-    booster.save_model(path)
-    dump = booster.get_dump()
-    return {
-        "library": f"xgboost {xgboost.__version__}",
-        "trees": len(dump),
-        "leaves": sum(tree.count("leaf=") for tree in dump),
-        "depth": max(line.count("\t") for tree in dump for line in tree.split("\n")),
-        "features": X.shape[1],
-        "outputs": max(spec.n_classes, 1),
-    }
-
-
-def _train_lightgbm(spec: ModelSpec, path: Path) -> dict[str, Any]:
-    import lightgbm
-
-    X, y = _training_data(spec)
-    booster = lightgbm.train(spec.params, lightgbm.Dataset(X, y), spec.rounds)
-    booster.save_model(path)
-    trees = booster.dump_model()["tree_info"]
-
-    def depth(node: dict[str, Any]) -> int:
-        if "left_child" not in node:
-            return 0
-        return 1 + max(depth(node["left_child"]), depth(node["right_child"]))
-
-    return {
-        "library": f"lightgbm {lightgbm.__version__}",
-        "trees": len(trees),
-        "leaves": sum(tree["num_leaves"] for tree in trees),
-        "depth": max(depth(tree["tree_structure"]) for tree in trees),
-        "features": X.shape[1],
-        "outputs": 1,
-    }
-
-
-def _train_sklearn(spec: ModelSpec, path: Path) -> dict[str, Any]:
-    import joblib
-    import sklearn
-    from sklearn.ensemble import RandomForestRegressor
-
-    X, y = _training_data(spec)
-    forest = RandomForestRegressor(n_estimators=spec.rounds, n_jobs=-1, **spec.params).fit(X, y)
-    joblib.dump(forest, path)
-    return {
-        "library": f"scikit-learn {sklearn.__version__}",
-        "trees": len(forest.estimators_),
-        "leaves": int(sum(tree.get_n_leaves() for tree in forest.estimators_)),
-        "depth": int(max(tree.get_depth() for tree in forest.estimators_)),
-        "features": X.shape[1],
-        "outputs": 1,
-    }
-
-
-def _train_mlp(spec: ModelSpec, path: Path) -> dict[str, Any]:
-    """One hidden layer of 100 on standardised features, for as many rounds as the spec says."""
-    import warnings
-
-    import joblib
-    import sklearn
-    from sklearn.neural_network import MLPRegressor
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    X, y = _training_data(spec)
-    network = MLPRegressor(hidden_layer_sizes=(100,), max_iter=spec.rounds, **spec.params)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # rounds are too few for it to converge; no matter
-        model = make_pipeline(StandardScaler(), network).fit(X.astype(np.float64), y)
-    joblib.dump(model, path)
-    return {
-        "library": f"scikit-learn {sklearn.__version__}",
-        "rounds": network.n_iter_,
-        "features": X.shape[1],
-        "outputs": 1,
-    }
-
-
-_TRAINERS: dict[Library, tuple[str, Callable[[ModelSpec, Path], dict[str, Any]]]] = {
-    "xgboost": (".ubj", _train_xgboost),
-    "lightgbm": (".txt", _train_lightgbm),
-    "sklearn": (".joblib", _train_sklearn),
-    "sklearn-mlp": (".joblib", _train_mlp),
-}

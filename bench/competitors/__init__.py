@@ -18,7 +18,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from workloads import Job, ModelSpec, PermutationJob, TrainedModel
+from models import ModelSpec, TrainedModel
+from workloads import Job, PermutationJob
 
 
 def _as_is(value: Any) -> Any:
@@ -203,6 +204,13 @@ class PermutationCompetitor(Library, Protocol):
         """Load the model."""
 
 
+class CompatCompetitor(Library, Protocol):
+    """What a file of this folder offers as COMPETITORS for user code written for shap."""
+
+    # What the code imports as shap.
+    module: str
+
+
 def estimator_of(model: TrainedModel, n_jobs: int) -> Any:
     """The model as an estimator of scikit-learn's kind that predicts on so many threads."""
     if model.spec.library == "xgboost":
@@ -238,6 +246,7 @@ _INTERACTIONS = ("ours_interactions", "xgboost_interactions")
 _BACKGROUND = ("ours_background", "shap_background", "shapiq_background", "woodelf_background")
 _KERNEL = ("ours_kernel", "shap_kernel")
 _PERMUTATION = ("ours_permutation", "sklearn_permutation")
+_COMPAT = ("ours_compat", "shap_compat")
 
 
 def version_of(distributions: str) -> str | None:
@@ -286,3 +295,8 @@ def for_kernel() -> dict[str, KernelCompetitor]:
 def for_permutation() -> dict[str, PermutationCompetitor]:
     """Every competitor for permuted features and curves."""
     return _competitors(_PERMUTATION)
+
+
+def for_compat() -> dict[str, CompatCompetitor]:
+    """shap, and the module that takes its place."""
+    return _competitors(_COMPAT)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from competitors import Side, not_installed
-from workloads import ModelSpec, TrainedModel
+from models import ModelSpec, TrainedModel
 
 OURS = "leafshap-f64"
 OURS_FLOAT32 = "leafshap-f32"

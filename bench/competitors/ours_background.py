@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from competitors import BackgroundSide
 from competitors.ours import OURS, OURS_FLOAT32, LeafshapLibrary
-from workloads import Job, TrainedModel
+from models import TrainedModel
+from workloads import Job
 
 
 class LeafshapBackground(LeafshapLibrary):

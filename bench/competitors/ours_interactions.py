@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from competitors import Side
 from competitors.ours import OURS, OURS_FLOAT32, Leafshap
-from workloads import TrainedModel
+from models import TrainedModel
 
 
 class LeafshapInteractions(Leafshap):

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from competitors import KernelSide, predict_function
 from competitors.ours import LeafshapLibrary
-from workloads import Job, TrainedModel
+from models import TrainedModel
+from workloads import Job
 
 REGRESSION = "leafshap-regression"
 AUTO = "leafshap-auto"

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from competitors import PermutationSide, PermutationTask, estimator_of
 from competitors.ours import LeafshapLibrary
-from workloads import PermutationJob, TrainedModel
+from models import TrainedModel
+from workloads import PermutationJob
 
 OUR_PERMUTATION = "leafshap"
 

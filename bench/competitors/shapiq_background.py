@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from competitors import BackgroundSide, not_installed, version_of
-from workloads import Job, TrainedModel
+from models import TrainedModel
+from workloads import Job
 
 
 class ShapiqBackground:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from competitors import Side, not_installed, version_of
-from workloads import ModelSpec, TrainedModel
+from models import ModelSpec, TrainedModel
 
 
 class ShapiqTree:

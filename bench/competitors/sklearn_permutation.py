@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from competitors import PermutationSide, PermutationTask, estimator_of, not_installed, version_of
-from workloads import PermutationJob, TrainedModel
+from models import TrainedModel
+from workloads import PermutationJob
 
 SKLEARN = "sklearn"
 _WARM_ROWS = 100

@@ -6,7 +6,8 @@ from typing import Any
 
 from competitors import BackgroundSide
 from competitors.woodelf_tree import WoodelfLibrary
-from workloads import Job, TrainedModel
+from models import TrainedModel
+from workloads import Job
 
 
 class WoodelfBackground(WoodelfLibrary):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from competitors import Side, not_installed, version_of
-from workloads import ModelSpec, TrainedModel
+from models import ModelSpec, TrainedModel
 
 
 class WoodelfLibrary:
