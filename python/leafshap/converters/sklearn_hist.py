@@ -32,6 +32,8 @@ _LINKS = {
     "MultinomialLogit": "softmax",
 }
 
+_FEW_ROWS = 4096
+
 
 def convert_hist(model: Any) -> EnsembleArrays:
     """Convert a fitted HistGradientBoostingClassifier or -Regressor.
@@ -94,10 +96,11 @@ def convert_hist(model: Any) -> EnsembleArrays:
 
 def predict_raw_hist(model: Any, X: Any) -> npt.NDArray[np.float64]:
     """Decision function or, of a regressor, prediction in link space; shape (n,) or (n, K)."""
-    if hasattr(model, "classes_"):
-        return np.asarray(model.decision_function(X), np.float64)
-    # no public method gives a regressor's raw prediction if its link is not the identity
-    return np.asarray(model._raw_predict(X), np.float64).ravel()
+    # no public method gives a regressor's raw prediction if its link is not the identity, and none
+    # lets a few rows do without threads, which are started and joined once for every tree
+    threads = 1 if len(X) <= _FEW_ROWS else None
+    raw = np.asarray(model._raw_predict(X, n_threads=threads), np.float64)
+    return raw.ravel() if raw.shape[1] == 1 else raw
 
 
 def base_of_hist(model: Any) -> npt.NDArray[np.float64]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leafshap.background import Background, read_background
+from leafshap.converted import Converted
 from leafshap.ensemble import TreeEnsemble
 from leafshap.errors import InvalidInputError, UnsupportedModelError
 from leafshap.explainers.additivity import AdditivityCheck, CheckAdditivity, validate_which
@@ -103,7 +104,8 @@ class TreeExplainer(InteractionMethods):
         self._dtype = check_dtype(dtype)
         count_threads(n_jobs)
         self._n_jobs = n_jobs
-        ensemble = TreeEnsemble.from_model(model)
+        converted = Converted.of(model)
+        model, ensemble = converted.model, converted.ensemble
         output = choose_output(model_output, ensemble, model)
         self._model_output = model_output
         interventional = self._perturbation == "interventional"

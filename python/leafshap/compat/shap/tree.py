@@ -30,6 +30,7 @@ from leafshap.compat.shap.rows import (
     is_dmatrix,
     shown_rows,
 )
+from leafshap.converted import Converted
 from leafshap.errors import AdditivityError, InvalidModelError, UnsupportedModelError
 from leafshap.explainers.outputs import MODEL_OUTPUTS
 
@@ -120,12 +121,15 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
                 'Only model_output="raw" is supported for '
                 'feature_perturbation="tree_path_dependent"'
             )
-        ensemble = leafshap.TreeEnsemble.from_model(model)
+        converted = Converted.of(model)
+        ensemble = converted.ensemble
         # as XGBoost's own values, which shap gives
         single = data is None and ensemble.source.startswith("xgboost")
         self._dtype = "float32" if single else "float64"
         rows = rows_of_background(data, ensemble.schema)
-        engine = leafshap.TreeExplainer(model, rows, model_output, perturbation, dtype=self._dtype)
+        engine = leafshap.TreeExplainer(
+            converted, rows, model_output, perturbation, dtype=self._dtype
+        )
         masker = masker_of(data)
         if feature_names is not None:
             self.data_feature_names = feature_names
