@@ -32,18 +32,21 @@ class Budget:
 
     Attributes
     ----------
-    n_evaluations : int or None
-        None: ``2 M + 2048`` for M varying players, or with a tolerance all of up to 2**16.
+    n_evaluations : int, callable or None
+        A callable is given the number M of varying players. None: ``2 M + 2048``, or with a
+        tolerance all of up to 2**16.
     tolerance : float or None
         If given, go on until the largest standard error of a row is at most this share of the range
         of its values.
     """
 
-    n_evaluations: int | None = None
+    n_evaluations: int | Callable[[int], int] | None = None
     tolerance: float | None = None
 
     def most(self, n_players: int) -> int:
         """Most evaluations for M varying players."""
+        if callable(self.n_evaluations):
+            return self.n_evaluations(n_players)
         if self.n_evaluations is not None:
             return self.n_evaluations
         return 2 * n_players + 2048 if self.tolerance is None else max(1 << 16, 4 * n_players)

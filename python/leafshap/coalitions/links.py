@@ -37,17 +37,25 @@ def logit(values: Floats) -> Floats:
     return odds
 
 
+def clipped_logit(values: Floats) -> Floats:
+    """Log-odds as `shap.KernelExplainer` has them: of probabilities from 1e-15 to 1 - 1e-15."""
+    inside = np.clip(values, 1e-15, 1 - 1e-15)
+    odds: Floats = np.log(inside / (1 - inside))
+    return odds
+
+
 def choose_link(link: Any) -> Link:
-    """Find a link by name; shap's link functions go by theirs.
+    """Find a link by name; shap's link functions go by theirs, its link objects by their classes'.
 
     Raises
     ------
     InvalidInputError
     """
     name = link
-    if str(getattr(link, "__module__", "")).startswith("shap."):
-        name = getattr(link, "__name__", None)
     found = {"identity": identity, "logit": logit}
+    if str(getattr(link, "__module__", "")).startswith("shap."):
+        name = getattr(link, "__name__", type(link).__name__)
+        found |= {"IdentityLink": identity, "LogitLink": clipped_logit}
     if not isinstance(name, str) or name not in found:
         raise InvalidInputError(f'link must be "identity" or "logit", got {link!r}')
     return found[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -25,6 +26,8 @@ from leafshap.explainers.additivity import CheckAdditivity, validate_which
 from leafshap.explanation import Explanation, Values
 from leafshap.integers import whole_number
 from leafshap.threads import count_threads
+
+NSamples = int | str | Callable[[int], int]
 
 
 class KernelExplainer:
@@ -126,12 +129,7 @@ class KernelExplainer:
             raise InvalidInputError(
                 f"unknown estimator {estimator!r}: expected one of {', '.join(ESTIMATORS)}"
             )
-        number = whole_number(seed)
-        if number is None or not 0 <= number < 2**64:
-            raise InvalidInputError(
-                f"seed must be a whole number from 0 to 2**64 - 1, got {seed!r}"
-            )
-        self._seed = number
+        self._seed = _read_seed(seed)
         self._estimator = estimator
         self._n_jobs = n_jobs
         count_threads(n_jobs)
@@ -157,10 +155,22 @@ class KernelExplainer:
         """Mean output over the background, after the link: a float, or of shape (K,)."""
         return self._expected if self._source.vector_output else float(self._expected[0])
 
+    def with_seed(self, seed: int) -> KernelExplainer:
+        """Make the same explainer with another seed; nothing is evaluated again.
+
+        Raises
+        ------
+        InvalidInputError
+            If it is no whole number from 0 to 2**64 - 1.
+        """
+        other = copy.copy(self)
+        other._seed = _read_seed(seed)
+        return other
+
     def shap_values(
         self,
         X: Any,
-        nsamples: int | str = "auto",
+        nsamples: NSamples = "auto",
         l1_reg: L1 = False,
         *,
         tol: float | None = None,
@@ -175,9 +185,10 @@ class KernelExplainer:
         Parameters
         ----------
         X : array, table or sparse matrix, shape (n, F), or (F,) for one row
-        nsamples : int or "auto"
+        nsamples : int, "auto" or callable
             Coalitions to evaluate for each row, each on all background rows; beside the empty and
-            the full one. "auto": 2 M + 2048 for M features that vary. With `tol`, the most.
+            the full one. "auto": 2 M + 2048 for M features that vary; a callable is given M. With
+            `tol`, the most.
         l1_reg : False, str or float, default False
             "num_features(k)", "aic", "bic" or a lasso's alpha: features are chosen by a lasso
             first, as in shap; needs scikit-learn. Off by default: it biases values, even exact
@@ -218,7 +229,7 @@ class KernelExplainer:
     def __call__(
         self,
         X: Any,
-        nsamples: int | str = "auto",
+        nsamples: NSamples = "auto",
         l1_reg: L1 = False,
         *,
         tol: float | None = None,
@@ -332,7 +343,7 @@ class _Progress:
 class _Options:
     """Arguments of a call that are checked later."""
 
-    nsamples: int | str
+    nsamples: NSamples
     l1_reg: L1
     tol: float | None
     progress: Progress
@@ -359,9 +370,19 @@ def _ensemble_of(model: object) -> TreeEnsemble:
         ) from error
 
 
-def _read_nsamples(nsamples: Any) -> int | None:
+def _read_seed(seed: Any) -> int:
+    number = whole_number(seed)
+    if number is None or not 0 <= number < 2**64:
+        raise InvalidInputError(f"seed must be a whole number from 0 to 2**64 - 1, got {seed!r}")
+    return number
+
+
+def _read_nsamples(nsamples: Any) -> int | Callable[[int], int] | None:
     if isinstance(nsamples, str) and nsamples == "auto":
         return None
+    if callable(nsamples):
+        count: Callable[[int], int] = nsamples
+        return count
     number = whole_number(nsamples)
     if number is None or number < 2:
         raise InvalidInputError(

@@ -14,11 +14,11 @@ from leafshap.inputs import InputRows
 
 Floats = npt.NDArray[np.float64]
 
-_MOST_ROWS = 256
+MOST_ROWS = 256
 # XGBoost adds up trees and computes probabilities in float32
 _RELATIVE = 1e-4
 _UNDECIDED = 1e-5
-_OF_ONE = 1e-6  # of probabilities: 1 - p keeps no more of a small one
+OF_ONE = 1e-6  # of probabilities: 1 - p keeps no more of a small one
 
 
 def disagreement(
@@ -41,7 +41,7 @@ def disagreement(
         output, probabilities also by 1e-6, labels where the best two classes are within 1e-5 of
         each other.
     """
-    step = -(-rows.n_rows // _MOST_ROWS)
+    step = -(-rows.n_rows // MOST_ROWS)
     compared = margins[::step]
     for method in methods_of(estimator):
         try:
@@ -53,8 +53,8 @@ def disagreement(
         if method == "predict":
             undecided = predictor.undecided(compared, _UNDECIDED)
             decided = None if undecided is None else ~undecided
-        least = _OF_ONE if method == "predict_proba" else 0.0
-        if not _agree(ours, theirs, decided, least):
+        least = OF_ONE if method == "predict_proba" else 0.0
+        if not agree(ours, theirs, decided, least):
             return f"its {method} returns something else"
     return None
 
@@ -74,11 +74,23 @@ def _ask(estimator: Any, method: str, rows: InputRows, step: int) -> Any:
             return getattr(estimator, method)(rows.dense(0, rows.n_rows, step))
 
 
-def _agree(ours: Any, theirs: Any, decided: npt.NDArray[np.bool_] | None, least: float) -> bool:
+def agree(
+    ours: Any, theirs: Any, decided: npt.NDArray[np.bool_] | None = None, least: float = 0.0
+) -> bool:
+    """Whether predictions of all rows are near each other.
+
+    Parameters
+    ----------
+    ours, theirs : array, or list of arrays
+    decided : ndarray of bool, shape (n,), optional
+        Of labels: where they must be equal.
+    least : float
+        By what numbers may differ however small they are.
+    """
     if isinstance(ours, list):
         if not isinstance(theirs, list) or len(ours) != len(theirs):
             return False
-        return all(_agree(a, b, decided, least) for a, b in zip(ours, theirs, strict=True))
+        return all(agree(a, b, decided, least) for a, b in zip(ours, theirs, strict=True))
     a, b = np.asarray(ours), np.asarray(theirs)
     if a.shape != b.shape:
         return False
