@@ -272,16 +272,16 @@ class TreeEnsemble:
         kind            over the splits of a feature XGBoost           LightGBM     scikit-learn
         =============== ============================ ================= ============ ===============
         "split"         their number                 "weight"          "split"
-        "gain"          mean gain                    "gain" [1]_
+        "gain"          mean gain                    "gain" (1)
         "total_gain"    sum of gains                 "total_gain"      "gain"
         "cover"         mean cover                   "cover"
         "total_cover"   sum of covers                "total_cover"
-        "impurity"      share of the gain                                           [2]_
+        "impurity"      share of the gain                                           (2)
         =============== ============================ ================= ============ ===============
 
-        .. [1] ``XGBModel.feature_importances_`` is this, divided by its sum.
-        .. [2] ``feature_importances_``: the shares of each tree first if the ensemble is a mean of
-           trees (forests), then of the sum; they add up to 1.
+        (1) ``XGBModel.feature_importances_`` is this, divided by its sum. (2)
+        ``feature_importances_``: the shares of each tree first if the ensemble is a mean of trees
+        (forests), then of the sum; they add up to 1.
 
         Parameters
         ----------

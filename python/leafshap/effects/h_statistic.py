@@ -48,7 +48,7 @@ def h_statistic(
     Of two features, the share of the variance of their joint partial dependence that the sum of
     their own does not explain; of one feature, the share of the model's variance that is neither
     its own partial dependence nor that of all others together (Friedman and Popescu 2008,
-    equations 44 and 45):
+    equations 44 and 45)::
 
         H_jk^2 = sum_i w_i (PD_jk - PD_j - PD_k)^2 / sum_i w_i PD_jk^2
         H_j^2  = sum_i w_i (f - PD_j - PD_-j)^2    / sum_i w_i f^2
