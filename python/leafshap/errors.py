@@ -19,6 +19,10 @@ class UnsupportedModelError(LeafshapError, NotImplementedError):
     """A kind of model, or of request, that leafshap does not represent."""
 
 
+class LinearTreeError(UnsupportedModelError):
+    """A tree whose leaves are functions: taken for one with constant leaves it predicts wrongly."""
+
+
 class AdditivityError(LeafshapError):
     """What leafshap computes does not add up to, or agree with, the model's own prediction."""
 

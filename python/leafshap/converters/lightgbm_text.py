@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from leafshap.errors import InvalidModelError, UnsupportedModelError
+from leafshap.errors import InvalidModelError, LinearTreeError, UnsupportedModelError
 
 _VERSIONS = ("v2", "v3", "v4")
 _BATCH_BYTES = 16 << 20  # text collected before its numbers are parsed
@@ -326,7 +326,7 @@ def _linear_constants(lines: dict[str, bytes], tree: int, leaves: int) -> bytes:
     """Leaf values of a tree of the linear kind whose leaves are all constant."""
     n_features = lines.get("num_features", b"").split()
     if any(n.strip(b"0") for n in n_features):
-        raise UnsupportedModelError(
+        raise LinearTreeError(
             f"LightGBM linear tree: tree {tree} has linear models in its leaves, which are not "
             "constant leaf values; train with linear_tree=False"
         )

@@ -44,10 +44,9 @@ def rows_of_background(data: Any, schema: InputSchema) -> Any:
     if not getattr(data, "output_dataframe", False):
         return data.data
     table = by_position(pd.DataFrame(data.data, columns=list(data.feature_names)), schema)
-    for j, categories in enumerate(schema.feature_categories or []):
-        if categories is not None:
-            name = table.columns[j]
-            table[name] = pd.Categorical(table[name], categories=list(categories))
+    for j, categories in schema.feature_categories.items():
+        name = table.columns[j]
+        table[name] = pd.Categorical(table[name], categories=list(categories))
     return table.infer_objects()
 
 

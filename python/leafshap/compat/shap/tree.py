@@ -31,7 +31,12 @@ from leafshap.compat.shap.rows import (
     shown_rows,
 )
 from leafshap.converted import Converted
-from leafshap.errors import AdditivityError, InvalidModelError, UnsupportedModelError
+from leafshap.errors import (
+    AdditivityError,
+    InvalidModelError,
+    LinearTreeError,
+    UnsupportedModelError,
+)
 from leafshap.explainers.outputs import MODEL_OUTPUTS
 
 _NOT_GIVEN = object()
@@ -52,7 +57,7 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
     """
 
     replaces = shap.TreeExplainer
-    _engine: leafshap.TreeExplainer | None = None
+    _engine: Any = None  # leafshap's; None: shap's own code is used
 
     def __init__(
         self,
@@ -73,6 +78,8 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
             )
         try:
             self._make(model, data, model_output, feature_perturbation, feature_names)
+        except LinearTreeError:  # shap reads them, and is wrong
+            raise
         except (UnsupportedModelError, InvalidModelError) as error:
             del self._engine
             super().__init__(model, data, model_output, feature_perturbation, feature_names)
@@ -197,7 +204,7 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
         InvalidInputError
             If X does not fit the model.
         """
-        if self._engine is None or has_base_margin(X):
+        if self._leaves_to_shap(X):
             return super().shap_values(X, y, tree_limit, approximate, check_additivity, from_call)
         if self.model_output == "log_loss":
             check_labels(X, y)
@@ -226,7 +233,7 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
         InvalidInputError
             If X does not fit the model.
         """
-        if self._engine is None or has_base_margin(X):
+        if self._leaves_to_shap(X):
             return super().shap_interaction_values(X, y, tree_limit)
         if self.model_output != "raw":
             raise AssertionError(
@@ -283,14 +290,18 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
             expected = expected[0]
         return np.tile(expected, (len(values), 1) if expected.ndim else len(values))
 
+    def _leaves_to_shap(self, X: Any) -> bool:
+        if self._engine is not None and has_base_margin(X):
+            warn_fallback("TreeExplainer", "the DMatrix has a base_margin of its own")
+            return True
+        return self._engine is None
+
     def _rows(self, X: Any) -> Any:
-        assert self._engine is not None
         X = dense_rows(X) if is_dmatrix(X) else X
         return by_position(X, self._engine.model.schema)
 
     def _limit(self, tree_limit: int | None) -> int | None:
         """Trees to use: XGBoost's are cut to whole iterations, LightGBM's count iterations."""
-        assert self._engine is not None
         if tree_limit is None:
             return self._default_limit
         ensemble = self._engine.model
@@ -303,8 +314,7 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
 
     def _expect(self) -> None:
         """Set the expected value of a new explainer."""
-        assert self._engine is not None
-        expected = self._engine.expected_values(self._default_limit)
+        expected: Any = self._engine.expected_values(self._default_limit)
         self._n_outputs = 1
         if callable(expected):  # of a label
             self.expected_value = expected
@@ -317,7 +327,6 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
 
     def _expect_of_call(self, tree_limit: int | None) -> None:
         """Set the expected value that comes with values."""
-        assert self._engine is not None
         expected = np.asarray(self._engine.expected_values(tree_limit))
         self.expected_value = expected_when_called(expected, self._dtype)
 
