@@ -106,6 +106,7 @@ def partial_dependence(
         * ``individual``: ndarray of shape (K, n, len(values[0]), ...), if asked for;
         * ``features``, ``feature_names`` (of all F), ``is_categorical``, ``deciles``: what the
           display's arguments of these names want; ``deciles`` has all features of the call;
+        * ``at_cuts``: for each feature, whether a step begins at each of its values;
         * ``output_names``: names of the K outputs, or None.
 
     Raises
@@ -184,6 +185,9 @@ def partial_dependence(
             found["individual"] = target.individual.reshape(-1, given.n_rows, *shape)
         found["features"] = target.features
         found["is_categorical"] = tuple(shown[j] for j in target.features)
+        found["at_cuts"] = tuple(
+            rule.kind == "cuts" and j not in rule.given and not shown[j] for j in target.features
+        )
         results.append(make_bunch(**found, **shared))
     return results[0] if single else results
 
