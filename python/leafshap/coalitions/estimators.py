@@ -20,7 +20,7 @@ from leafshap.errors import InvalidInputError
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-ESTIMATORS = ("auto", "regression", "gaussian_process", "permutation", "proxy")
+ESTIMATORS = ("auto", "quick", "regression", "gaussian_process", "permutation", "proxy")
 
 # "auto" takes Gaussian processes for functions up to so many evaluations, by then some 80 ms a row;
 # what is evaluated more often is cheap, and better served by a regression on more coalitions.
@@ -171,7 +171,7 @@ class EstimatorChoice:
     name : str
         One of `ESTIMATORS`.
     cheap : bool
-        Whether coalitions cost little, so that "auto" takes a regression.
+        Whether coalitions cost little, so that "auto" takes a regression, as "quick" always does.
     seed : int
     selection : tuple, optional
         Of players, see `read_l1`.
@@ -192,12 +192,13 @@ class EstimatorChoice:
     def kind(self, n_players: int, n_evaluations: int) -> str:
         """Name the estimator for M players and a budget."""
         everything = n_evaluations >= all_coalitions(n_players)
-        if self.name != "auto":
+        if self.name not in ("auto", "quick"):
             return "regression" if everything else self.name
         if everything or self.selection is not None:
             return "regression"
         determined = n_evaluations >= _LEAST_OF_REGRESSION * n_players
-        if determined and (self.cheap or n_evaluations > MOST_PROCESS_EVALUATIONS):
+        cheap = self.cheap or self.name == "quick"
+        if determined and (cheap or n_evaluations > MOST_PROCESS_EVALUATIONS):
             return "regression"
         few = n_evaluations < _LEAST_PER_PLAYER * n_players
         if few or n_evaluations > _MOST_EVALUATIONS:

@@ -74,7 +74,7 @@ class KernelExplainer:
           some 16 evaluations per feature; half a second to many seconds a row. Needs lightgbm or
           xgboost.
         * "auto": permutations for the smallest budgets; a Gaussian process for functions up to
-          4,096 evaluations; else a regression.
+          4,096 evaluations; else a regression. "quick": a regression in its place.
     seed : int, default 0
         The same seed gives the same result, for any number of threads.
     memory_limit : int, optional
@@ -274,7 +274,7 @@ class KernelExplainer:
         choice = EstimatorChoice(
             self._estimator, self._source.cheap, self._seed, read_l1(options.l1_reg)
         )
-        if choice.selection is not None and self._estimator not in ("auto", "regression"):
+        if choice.selection is not None and self._estimator not in ("auto", "quick", "regression"):
             raise InvalidInputError(f'l1_reg needs estimator="regression", not {self._estimator!r}')
         budget = Budget(_read_nsamples(options.nsamples), _read_tolerance(options.tol))
         n_threads = count_threads(self._n_jobs)

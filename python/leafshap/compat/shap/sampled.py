@@ -69,7 +69,7 @@ class SampledValues:
         weights: Any = None,
         groups: Mapping[str, Any] | None = None,
         link: Any = "identity",
-        estimator: str = "auto",
+        estimator: str = "quick",
     ) -> None:
         self._model = model
         self._rows, self._weights = rows, weights
