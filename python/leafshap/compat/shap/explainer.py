@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 import shap
 from shap import links, maskers
 
-from leafshap.compat.shap.drop_in import DropIn
+from leafshap.compat.shap.drop_in import DropIn, warn_fallback
 from leafshap.compat.shap.permutation import PermutationExplainer
 from leafshap.compat.shap.tree import TreeExplainer
-from leafshap.errors import UnsupportedModelError
+from leafshap.errors import LinearTreeError, UnsupportedModelError
 
 
 class Explainer(shap.Explainer, metaclass=DropIn):
@@ -43,15 +42,22 @@ class Explainer(shap.Explainer, metaclass=DropIn):
             super().__init__(model, masker, algorithm=algorithm, seed=seed, **named, **options)
             return
         made: Any = None
+        why = ""
         if algorithm == "auto" and _is_plain(masker, none=True):
-            with suppress(UnsupportedModelError):
+            try:
                 made = TreeExplainer.without_fallback(model, masker, **options)
+            except LinearTreeError:
+                raise
+            except UnsupportedModelError as error:
+                why = str(error)
         if algorithm == "tree":
             made = TreeExplainer(model, masker, **options)
         elif made is None and _is_by_permutations(algorithm, model, masker):
             made = PermutationExplainer(model, masker, seed=seed, **options)
         elif made is None:
             made = shap_explainer(model, masker, algorithm=algorithm, seed=seed, **named, **options)
+            if type(made) is TreeExplainer.replaces:
+                warn_fallback("Explainer", why)
         self.__class__, self.__dict__ = type(made), made.__dict__
 
 
