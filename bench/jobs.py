@@ -212,14 +212,8 @@ class Race:
         mine = [name for name in ours if name in self.entrants]
         for name in mine:
             sides[name]["ready_seconds"] = self._ready_seconds(self.entrants[name])
-        self.result["speedups"] = {
-            name: {
-                other: timing.ratio(entrant.seconds(n_rows), self.entrants[name].seconds(n_rows))
-                for other, entrant in self.entrants.items()
-                if other not in ours
-            }
-            for name in mine
-        }
+        seconds = {name: entrant.seconds(n_rows) for name, entrant in self.entrants.items()}
+        self.result["speedups"] = timing.speedups(seconds, ours)
 
     def _ready_seconds(self, entrant: Entrant) -> float:
         call, explainer, _ = entrant.call(self.X, self.background)

@@ -240,15 +240,8 @@ class Race:
         self.result["sides"] = {
             name: entrant.summary(n_rows, self.bare) for name, entrant in self.entrants.items()
         }
-        self.result["speedups"] = {
-            mine: {
-                other: timing.ratio(entrant.seconds(n_rows), self.entrants[mine].seconds(n_rows))
-                for other, entrant in self.entrants.items()
-                if other not in ours
-            }
-            for mine in ours
-            if mine in self.entrants
-        }
+        seconds = {name: entrant.seconds(n_rows) for name, entrant in self.entrants.items()}
+        self.result["speedups"] = timing.speedups(seconds, ours)
 
 
 @contextlib.contextmanager

@@ -217,14 +217,8 @@ class Race:
     def compare_times(self, ours: str) -> None:
         """Seconds of every side, and ratios of theirs to ours, round by round."""
         self.result["sides"] = {name: e.summary() for name, e in self.entrants.items()}
-        mine = self.entrants.get(ours)
-        self.result["speedups"] = {}
-        if mine is not None:
-            self.result["speedups"][ours] = {
-                name: timing.ratio(entrant.seconds(), mine.seconds())
-                for name, entrant in self.entrants.items()
-                if name != ours
-            }
+        seconds = {name: entrant.seconds() for name, entrant in self.entrants.items()}
+        self.result["speedups"] = timing.speedups(seconds, (ours,))
 
 
 def _standard_errors(repeats: Floats, exact: Floats) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -126,6 +126,18 @@ def ratio(dividends: list[float], divisors: list[float]) -> dict[str, float]:
     rounds = max(len(dividends), len(divisors))
     above, below = (s * rounds if len(s) == 1 else s for s in (dividends, divisors))
     return spread([a / b for a, b in zip(above, below, strict=True)])
+
+
+def speedups(
+    seconds: dict[str, list[float]], ours: Collection[str]
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Ratios of everybody else's seconds to those of each of ours, by name and by name."""
+    others = [name for name in seconds if name not in ours]
+    return {
+        mine: {other: ratio(seconds[other], seconds[mine]) for other in others}
+        for mine in ours
+        if mine in seconds
+    }
 
 
 def repeat_short(call: Callable[[], Call], seconds_of: Callable[[Call], float]) -> Call:

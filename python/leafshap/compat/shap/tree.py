@@ -88,16 +88,8 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
             warn_fallback("TreeExplainer", str(error))
 
     @classmethod
-    def without_fallback(
-        cls,
-        model: Any,
-        data: Any = None,
-        model_output: Any = "raw",
-        feature_perturbation: str = "auto",
-        feature_names: Any = None,
-        **ignored: Any,
-    ) -> TreeExplainer:
-        """Make an explainer that leafshap computes.
+    def without_fallback(cls, *arguments: Any, **options: Any) -> TreeExplainer:
+        """Make an explainer that leafshap computes, from the constructor's arguments.
 
         Raises
         ------
@@ -105,11 +97,17 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
             If it cannot.
         """
         made = cls.__new__(cls)
-        made._make(model, data, model_output, feature_perturbation, feature_names)
+        made._make(*arguments, **options)
         return made
 
     def _make(
-        self, model: Any, data: Any, model_output: Any, perturbation: str, feature_names: Any
+        self,
+        model: Any,
+        data: Any = None,
+        model_output: Any = "raw",
+        perturbation: str = "auto",
+        feature_names: Any = None,
+        **_: Any,
     ) -> None:
         """Make the engine, and all attributes of shap's.
 
