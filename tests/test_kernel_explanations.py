@@ -272,7 +272,10 @@ def test_l1_without_sklearn(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"estimator": "lasso"}, "unknown estimator 'lasso': expected one of auto, quick, regression"),
+        (
+            {"estimator": "lasso"},
+            "unknown estimator 'lasso': expected one of auto, quick, regression",
+        ),
         ({"seed": -1}, "seed must be a whole number"),
         ({"seed": 2**64}, "seed must be a whole number"),
         ({"seed": 1.5}, "seed must be a whole number"),

@@ -18,7 +18,11 @@ import pandas as pd
 import shap
 import sklearn
 import xgboost
-from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.ensemble import (
+    GradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+)
 
 import leafshap
 
@@ -116,6 +120,11 @@ compare("XGBoost, leaves of several values", vectors.fit(X, np.column_stack([y, 
 
 classes = GradientBoostingClassifier(n_estimators=10).fit(X, labels)
 compare("GradientBoosting, 3 classes", classes, X[rows], None, classes.decision_function)
+
+targets = np.column_stack([y > 0, X[:, 1] > 0])
+forest = RandomForestClassifier(20, max_depth=6, random_state=0).fit(X, targets)
+compare("forest of classifiers, 2 targets", forest, X[rows], None,
+        lambda Z: np.hstack(forest.predict_proba(Z)))  # fmt: skip
 
 # interactions: their sums over both axes
 with warnings.catch_warnings():

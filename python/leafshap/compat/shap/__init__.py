@@ -12,24 +12,16 @@ differs.
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
-try:
-    import shap as _shap
-except ImportError as error:
-    from leafshap.errors import MissingDependencyError
-
-    raise MissingDependencyError(
-        'leafshap.compat.shap needs shap: pip install "leafshap[compat]"'
-    ) from error
-
+from leafshap.compat.shap.library import shap as _shap  # isort: skip: looks whether there is one
 from leafshap.compat.shap import explainers
 from leafshap.compat.shap.drop_in import FallbackWarning
 from leafshap.compat.shap.explainer import Explainer
 from leafshap.compat.shap.installation import install, is_installed, uninstall
 from leafshap.compat.shap.kernel import KernelExplainer
 from leafshap.compat.shap.permutation import PermutationExplainer
+from leafshap.compat.shap.submodules import find_submodules
 from leafshap.compat.shap.tree import TreeExplainer
 
 __version__: str = _shap.__version__
@@ -47,10 +39,7 @@ __all__ = [
 # shap's own; GPUTreeExplainer would look for an accelerator's package
 __all__ += [name for name in _shap.__all__ if name not in {*__all__, "GPUTreeExplainer"}]
 
-# `from leafshap.compat.shap.plots import bar`
-for _name in ("actions", "benchmark", "datasets", "links", "maskers", "models", "plots", "utils"):
-    if f"shap.{_name}" in sys.modules:
-        sys.modules[f"{__name__}.{_name}"] = sys.modules[f"shap.{_name}"]
+find_submodules()
 
 
 def __getattr__(name: str) -> Any:

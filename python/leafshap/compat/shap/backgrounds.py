@@ -42,7 +42,7 @@ def rows_of_background(data: Any, schema: InputSchema) -> Any:
     if not isinstance(data, maskers.Masker):
         return None if data is None else by_position(data, schema)
     if not getattr(data, "output_dataframe", False):
-        return data.data
+        return by_position(data.data, schema)
     table = by_position(pd.DataFrame(data.data, columns=list(data.feature_names)), schema)
     for j, categories in schema.feature_categories.items():
         name = table.columns[j]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from abc import ABCMeta
 from typing import Any
 
 
@@ -11,12 +12,12 @@ class FallbackWarning(UserWarning):
     """shap's own, slower code is used: leafshap does not do what was asked for."""
 
 
-class DropIn(type):
+class DropIn(ABCMeta):
     """Metaclass of a class that takes the place of the one named by its `replaces`.
 
     Whatever is an instance or a subclass of the replaced class counts as one of the new class, too:
     `isinstance(shap.LinearExplainer(...), Explainer)` stays true. That does not go on to classes
-    that users derive from the new one.
+    that users derive from the new one. It is an ABCMeta, so that those may be abstract, too.
     """
 
     def __instancecheck__(cls, instance: Any) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import shap
 from shap import links, maskers
 
@@ -11,6 +13,8 @@ from leafshap.compat.shap.drop_in import DropIn, warn_fallback
 from leafshap.compat.shap.permutation import PermutationExplainer
 from leafshap.compat.shap.tree import TreeExplainer
 from leafshap.errors import LinearTreeError, UnsupportedModelError
+
+_MOST_EXACT = 10  # columns that shap enumerates
 
 
 class Explainer(shap.Explainer, metaclass=DropIn):
@@ -55,6 +59,7 @@ class Explainer(shap.Explainer, metaclass=DropIn):
         elif made is None and _is_by_permutations(algorithm, model, masker):
             made = PermutationExplainer(model, masker, seed=seed, **options)
         elif made is None:
+            masker = _as_floats(masker)
             made = shap_explainer(model, masker, algorithm=algorithm, seed=seed, **named, **options)
             if type(made) is TreeExplainer.replaces:
                 warn_fallback("Explainer", why)
@@ -74,9 +79,6 @@ def _is_by_permutations(algorithm: str, model: Any, masker: Any) -> bool:
     return bool(masker.shape[1] > _MOST_EXACT)
 
 
-_MOST_EXACT = 10  # columns that shap enumerates
-
-
 def _is_plain(masker: Any, *, none: bool) -> bool:
     """Whether a masker is, or will become, an independent one."""
     if masker is None:
@@ -84,3 +86,12 @@ def _is_plain(masker: Any, *, none: bool) -> bool:
     if isinstance(masker, maskers.Masker):
         return isinstance(masker, maskers.Independent)
     return len(getattr(masker, "shape", ())) == 2
+
+
+def _as_floats(masker: Any) -> Any:
+    """Make a background of integers one of floats: shap would round the explained rows to it."""
+    if isinstance(masker, np.ndarray) and masker.dtype.kind in "iu":
+        return masker.astype(np.float64)
+    if isinstance(masker, pd.DataFrame) and masker.to_numpy().dtype.kind in "iu":
+        return masker.astype(np.float64)
+    return masker

@@ -11,6 +11,8 @@ from leafshap.compat.shap.kernel import KernelExplainer
 from leafshap.compat.shap.permutation import PermutationExplainer
 from leafshap.compat.shap.tree import TreeExplainer
 
+__path__: list[str] = []  # so that ``explainers.other`` is looked for, and found in shap
+
 Kernel, Permutation, Tree = KernelExplainer, PermutationExplainer, TreeExplainer
 
 __all__ = [

@@ -15,6 +15,8 @@ from leafshap.compat.shap.tree import TreeExplainer
 _OURS = (TreeExplainer, KernelExplainer, PermutationExplainer, Explainer)
 _DEFINED_IN = {cls.replaces.__module__ for cls in _OURS}
 
+_Pairs = list[tuple[Any, Any]]
+
 _lock = threading.RLock()
 _swapped: list[tuple[ModuleType, str]] = []
 _loaded_before: set[str] = set()
@@ -48,7 +50,7 @@ def install() -> Installation:
     In every loaded module that holds them under some name (``shap``, ``shap.explainers``, and what
     has done ``from shap import TreeExplainer``), except in the modules of shap that define them:
     pickles find their classes there. Modules loaded later take what they find in shap. Doing it
-    twice changes nothing more.
+    again only swaps what has come in between.
 
     Returns
     -------
@@ -59,18 +61,16 @@ def install() -> Installation:
         first = not _swapped
         if first:
             _loaded_before.update(sys.modules)
-            _swapped.extend(_swap({cls.replaces: cls for cls in _OURS}, set(sys.modules)))
+        _swapped.extend(_swap([(cls.replaces, cls) for cls in _OURS], set(sys.modules)))
         return Installation(first=first)
 
 
 def uninstall() -> None:
     """Put shap's classes back, also in modules that were loaded meanwhile."""
     with _lock:
-        back = {cls: cls.replaces for cls in _OURS}
+        back: _Pairs = [(cls, cls.replaces) for cls in _OURS]
         for module, name in _swapped:
-            current = vars(module).get(name)
-            if isinstance(current, type) and current in back:
-                setattr(module, name, back[current])
+            _swap_one(module, name, back)
         if _swapped:
             _swap(back, set(sys.modules) - _loaded_before)
         _swapped.clear()
@@ -82,15 +82,23 @@ def is_installed() -> bool:
     return bool(_swapped)
 
 
-def _swap(new: dict[Any, Any], names: set[str]) -> list[tuple[ModuleType, str]]:
+def _swap(pairs: _Pairs, names: set[str]) -> list[tuple[ModuleType, str]]:
     """Exchange classes in the globals of modules; return where."""
     found = []
     for module_name in names - _DEFINED_IN:
         module = sys.modules.get(module_name)
-        if module_name.partition(".")[0] == "leafshap" or not isinstance(module, ModuleType):
+        if module_name.partition(".")[0] == "leafshap" or type(module) is not ModuleType:
             continue
-        for name, value in list(vars(module).items()):  # not dir(): that may load what is lazy
-            if isinstance(value, type) and value in new:
-                setattr(module, name, new[value])
-                found.append((module, name))
+        # not dir() and getattr(): they may load what is lazy
+        found += [(module, name) for name in list(vars(module)) if _swap_one(module, name, pairs)]
     return found
+
+
+def _swap_one(module: ModuleType, name: str, pairs: _Pairs) -> bool:
+    # compared by identity alone: anything may be a global, also what raises when it is touched
+    value = vars(module).get(name)
+    for old, new in pairs:
+        if value is old:
+            vars(module)[name] = new
+            return True
+    return False

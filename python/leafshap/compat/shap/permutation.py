@@ -169,7 +169,7 @@ class PermutationExplainer(shap.PermutationExplainer, metaclass=DropIn):
         if type(self).explain_row is not PermutationExplainer.explain_row:
             return ""
         if type(masker) is not maskers.Independent:
-            return f"the masker is a {type(masker).__name__}, not an Independent"
+            return f"the masker is of type {type(masker).__name__}, not Independent"
         if any(getattr(masker, name, None) is not None for name in ("clustering", "partition")):
             return "the masker has a clustering"
         if not isinstance(masker.data, np.ndarray) or masker.data.ndim != 2:

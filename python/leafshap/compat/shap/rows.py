@@ -18,9 +18,17 @@ def is_dmatrix(X: Any) -> bool:
     return xgboost is not None and isinstance(X, xgboost.DMatrix)
 
 
-def has_base_margin(X: Any) -> bool:
-    """Whether X is an `xgboost.DMatrix` that brings an offset of its own for every row."""
-    return is_dmatrix(X) and bool(np.size(X.get_base_margin()))
+def hidden_in_dmatrix(X: Any, schema: InputSchema) -> str | None:
+    """Say what a DMatrix holds that its rows do not tell; None if there is nothing."""
+    if not is_dmatrix(X):
+        return None
+    if type(X) is not sys.modules["xgboost"].DMatrix:
+        return f"a {type(X).__name__} holds the bins of the values only"
+    if np.size(X.get_base_margin()):
+        return "the DMatrix has a base_margin of its own"
+    if schema.categorical_features:
+        return "the DMatrix has categories of its own"
+    return None
 
 
 def dense_rows(matrix: Any) -> npt.NDArray[np.float32]:
@@ -35,8 +43,11 @@ def by_position(X: Any, schema: InputSchema) -> Any:
     """Let a DataFrame with other column names than the model's through, as shap does.
 
     People rename columns for their plots. The model's names in another order are left as they are,
-    for leafshap to refuse: shap would take them for each other.
+    for leafshap to refuse: shap would take them for each other. Masked arrays lose their mask,
+    which libraries do not see.
     """
+    if isinstance(X, np.ma.MaskedArray):
+        return X.data
     names = schema.feature_names
     if names is None or not hasattr(X, "set_axis") or not hasattr(X, "columns"):
         return X

@@ -26,7 +26,7 @@ from leafshap.compat.shap.rows import (
     by_position,
     column_names,
     dense_rows,
-    has_base_margin,
+    hidden_in_dmatrix,
     is_dmatrix,
     shown_rows,
 )
@@ -141,7 +141,8 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
         elif hasattr(data, "columns"):
             self.data_feature_names = list(data.columns)
         super(TreeExplainer.replaces, self).__init__(model, masker, feature_names=feature_names)
-        self._engine, self._model, self._theirs = engine, model, None
+        del self.__dict__["model"]
+        self._engine, self._model = engine, model
         self._library = ensemble.source.partition(" ")[0]
         self._default_limit = default_limit(model, ensemble)
         self._both_classes = (
@@ -161,20 +162,21 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
 
         leafshap's, for a model that shap cannot represent.
         """
-        if self._engine is not None and self._theirs is None:
+        if "model" not in self.__dict__:
             from shap.explainers._tree import TreeEnsemble
 
             try:
-                self._theirs = TreeEnsemble(
+                self.model = TreeEnsemble(
                     self._model, self.data, self.data_missing, self.model_output
                 )
             except Exception:  # of any kind: shap does not know the model
-                self._theirs = self._engine.model
-        return self._theirs
+                self.model = self._engine.model
+        return self.__dict__["model"]
 
     @model.setter
     def model(self, model: Any) -> None:
-        self._theirs = model
+        # where it stands in objects whose class becomes this one, as `shap.Explainer`'s do
+        self.__dict__["model"] = model
 
     def shap_values(
         self,
@@ -289,10 +291,12 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
         return np.tile(expected, (len(values), 1) if expected.ndim else len(values))
 
     def _leaves_to_shap(self, X: Any) -> bool:
-        if self._engine is not None and has_base_margin(X):
-            warn_fallback("TreeExplainer", "the DMatrix has a base_margin of its own")
+        if self._engine is None:
             return True
-        return self._engine is None
+        why = hidden_in_dmatrix(X, self._engine.model.schema)
+        if why is not None:
+            warn_fallback("TreeExplainer", why)
+        return why is not None
 
     def _rows(self, X: Any) -> Any:
         X = dense_rows(X) if is_dmatrix(X) else X
