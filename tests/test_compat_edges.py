@@ -1,4 +1,4 @@
-"""What lies at the edges of the drop-in: modules, metaclasses, foreign globals, what DMatrix hides."""
+"""Edges of the drop-in: modules, metaclasses, foreign globals, what a DMatrix hides."""
 
 from __future__ import annotations
 

@@ -274,7 +274,7 @@ def test_l1_without_sklearn(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (
             {"estimator": "lasso"},
-            "unknown estimator 'lasso': expected one of auto, quick, regression",
+            "unknown estimator 'lasso': expected one of auto, quick",
         ),
         ({"seed": -1}, "seed must be a whole number"),
         ({"seed": 2**64}, "seed must be a whole number"),
