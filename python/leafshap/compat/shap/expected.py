@@ -43,4 +43,4 @@ def expected_when_called(expected: Floats, dtype: str) -> Any:
 
 def both_classes(values: Any) -> Any:
     """Values of the first class beside those of the second, as a new last axis of two."""
-    return np.stack([-values, values], axis=-1)
+    return np.stack([0.0 - values, values], axis=-1)

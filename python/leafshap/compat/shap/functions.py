@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from leafshap.compat.shap.expected import both_classes
 from leafshap.ensemble import TreeEnsemble
 from leafshap.errors import UnsupportedModelError
 from leafshap.explainers.outputs import Output, choose_game_output
@@ -66,7 +67,7 @@ class TreeFunction:
 
     def of_values(self, values: Floats) -> Floats:
         """Add the other class to SHAP values of p; also to those of its log-odds."""
-        return np.stack([0.0 - values, values], axis=-1) if self.both_classes else values
+        return both_classes(values) if self.both_classes else values
 
     def of_errors(self, errors: Floats) -> Floats:
         """Add the other class to standard errors."""
