@@ -11,6 +11,7 @@ import pytest
 
 from leafshap import Explanation, TreeExplainer
 from leafshap.converters.arrays import EnsembleArrays
+from leafshap.errors import InvalidInputError
 from strategies import Recipe, random_ensemble, random_rows
 
 NUMERIC = Recipe(seed=1, n_trees=4, n_features=5, categorical=0.0, n_leaves=8)
@@ -121,3 +122,43 @@ class TestExplanation:
         assert theirs[:, "w"].shape[0] == 60
         row = explanation[2].to_shap()
         np.testing.assert_array_equal(row.values, explanation.values[2])
+
+
+class TestFromScratch:
+    def test_what_is_no_array_yet(self) -> None:
+        e = Explanation(
+            values=[[1, 2], [3, 4]],  # type: ignore[arg-type]
+            base_values=[0, 1],  # type: ignore[arg-type]
+            feature_names=np.array(["a", "b"]),  # type: ignore[arg-type]
+        )
+        assert e.values.dtype == e.base_values.dtype == np.float64
+        assert e.feature_names == ["a", "b"]
+        assert e[:, "b"].values.tolist() == [2, 4]
+        fields: dict[str, Any] = {"values": np.ones(3), "base_values": 0.5}
+        one = Explanation(**fields, single_row=True)
+        assert one.axes == ("features",)
+
+    @pytest.mark.parametrize(
+        ("fields", "message"),
+        [
+            ({"base_values": 0.5}, r"of shape \(\) do not fit values of shape \(4, 3\)"),
+            ({"base_values": np.zeros(3)}, r"shape \(3,\) do not fit"),
+            ({"base_values": np.zeros((4, 2))}, r"shape \(4, 2\) do not fit"),
+            ({"base_values": np.zeros((4, 2, 2))}, "do not fit"),
+            ({"values": np.zeros(4), "base_values": np.zeros((4, 2))}, "do not fit"),
+            ({"values": [["a"]]}, "values must be an array of real numbers"),
+            ({"values": [[1], [1, 2]]}, "values must be an array of real numbers"),
+            ({"base_values": None}, "base_values must be an array of real numbers"),
+            ({"feature_names": ["a"]}, "1 feature_names were given for 3 features"),
+            ({"feature_names": 7}, "names must be a list of text"),
+            (
+                {"values": np.zeros((4, 3, 2)), "base_values": np.zeros((4, 2)),
+                 "output_names": list("abc")},
+                "3 output_names were given for 2 outputs",
+            ),
+        ],
+    )  # fmt: skip
+    def test_what_does_not_fit(self, fields: dict[str, Any], message: str) -> None:
+        given: dict[str, Any] = {"values": np.zeros((4, 3)), "base_values": np.zeros(4)}
+        with pytest.raises(InvalidInputError, match=message):
+            Explanation(**given | fields)

@@ -163,3 +163,40 @@ def test_float32() -> None:
     assert change.dtype == np.float64
     expected = np.abs(now.values.astype(np.float64)).mean(0) - np.abs(then.values).mean(0)
     np.testing.assert_allclose(np.sort(change), np.sort(expected), rtol=1e-12)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("n_outputs", [0, 3])
+def test_values_that_are_not_finite(wrong: float, n_outputs: int) -> None:
+    """The smaller of 1 and NaN is 1 for Python: "no drift"."""
+    e = make(n_outputs=n_outputs)
+    values = e.values.copy()
+    values[[1, 4], 2] = wrong
+    broken = Explanation(values=values, base_values=e.base_values, feature_names=NAMES)
+    message = "has no importances: values of feature 'wage' are NaN or infinite in 2 of 7 rows"
+    with pytest.raises(InvalidInputError, match=f"this explanation {message}"):
+        broken.drift(e)
+    with pytest.raises(InvalidInputError, match=f"the reference {message}"):
+        e.drift(broken)
+
+
+def test_values_that_are_too_large() -> None:
+    e = of([1.5e308, 1.0])
+    with pytest.raises(InvalidInputError, match="feature 'Feature 0' are too large"):
+        e.drift(e)
+
+
+def test_what_does_not_vary_in_float32_and_float64() -> None:
+    one = Explanation(values=np.full((4, 2), 0.1, np.float32), base_values=np.zeros(4))
+    two = Explanation(values=np.full((4, 2), 0.1), base_values=np.zeros(4))
+    assert one.drift(two).table["mean_shift"].tolist() == [0, 0]
+
+
+def test_arguments_of_drift() -> None:
+    e = make()
+    for threshold in ("0.9", None, np.array([0.8, 0.9]), True):
+        with pytest.raises(InvalidInputError, match="threshold must be a number"):
+            e.drift(e, threshold=threshold)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInputError, match=r"leafshap\.Explanation, got .*ndarray"):
+        e.drift(e.values)  # type: ignore[arg-type]
+    assert not e.drift(e, threshold=np.float32(0.5)).drifted  # type: ignore[arg-type]

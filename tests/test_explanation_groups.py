@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import replace
 from typing import Any
 
@@ -9,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from explanation_cases import NAMES, make, table
+from explanation_cases import CONTAINERS, NAMES, make, table
 from leafshap import Explanation, TreeEnsemble, TreeExplainer
 from leafshap.errors import InvalidInputError
-from leafshap.explanation import moments
+from leafshap.explanation import reductions
 from strategies import Recipe, random_ensemble, random_rows
 
 LABELS = np.array(["b", "a", "b", "c", "a", "b", "b"])
@@ -221,7 +222,7 @@ def test_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     e = make(n=100, n_outputs=3)
     labels = np.arange(100) % 4
     whole = e.by(labels, sample_weight=np.arange(100)).differences()
-    monkeypatch.setattr(moments, "_BLOCK_NUMBERS", 60)
+    monkeypatch.setattr(reductions, "_BLOCK_BYTES", 60 * 8)
     parts = e.by(labels, sample_weight=np.arange(100)).differences()
     np.testing.assert_allclose(parts.values, whole.values, atol=1e-14)
     np.testing.assert_allclose(parts.standard_errors, whole.standard_errors)
@@ -260,3 +261,111 @@ def test_refusals() -> None:
         e.by(LABELS, sample_weight=(LABELS != "c") * 1.0)
     with pytest.raises(InvalidInputError, match="sample weights"):
         e.by(LABELS, sample_weight=[-1.0] * 7)
+
+
+def test_labels_of_every_type_of_pyarrow() -> None:
+    pa = pytest.importorskip("pyarrow")
+    e = make()
+    by = [2, 0, 2, 0, 0, 2, 2]
+    for own in (["a", "x", "b"], [False, None, True], [1, 5, 2], [1.5, 0.0, 2.5]):
+        labels = pa.array([own[i] for i in by])
+        for form in (labels, labels.dictionary_encode(), pa.chunked_array([labels])):
+            means = e.by(form)
+            assert means.groups.tolist() == [own[0], own[2]]
+            assert means.sizes.tolist() == [3, 4]
+
+
+def dates(unit: str = "ns") -> npt.NDArray[Any]:
+    days = np.array(["2020-01-01", "2020-01-02", "2020-01-03"], dtype=f"M8[{unit}]")
+    return days[[0, 1, 0, 2, 1, 0, 0]]
+
+
+@pytest.mark.parametrize("n_outputs", [0, 3])
+@pytest.mark.parametrize("unit", ["ns", "us", "D"])
+def test_dates_stay_dates(unit: str, n_outputs: int) -> None:
+    means = make(n_outputs=n_outputs).by(dates(unit))
+    assert means.groups.dtype.kind == "M"
+    assert "2020-01-02 (2)" in repr(means)
+    whole = means.differences()
+    assert whole.table()["group"].dtype.kind == "M"
+    assert "2020-01-02  " in repr(whole)
+    for first in ("2020-01-01", datetime.datetime(2020, 1, 1), means.groups[0]):
+        gaps = means.differences(first)
+        np.testing.assert_array_equal(gaps.groups, means.groups[1:])
+        assert gaps.reference == "2020-01-01"
+    for unknown in ("2020-02-01", "Monday", 5, None.__class__):
+        with pytest.raises(InvalidInputError, match="there are: 2020-01-01, 2020-01-02, 2020-"):
+            means.differences(unknown)
+    pandas = pytest.importorskip("pandas")
+    assert means.differences(pandas.Timestamp("2020-01-02")).reference == "2020-01-02"
+    for frame in (means.to_pandas(), whole.to_pandas()):
+        assert frame.index.get_level_values(0)[0] == pandas.Timestamp("2020-01-01")
+
+
+def test_times_of_day() -> None:
+    times = np.array(["2020-01-01T10:30", "2020-01-01T10:30:00.25"], dtype="M8[ns]")
+    means = make().by(times[[0, 1, 0, 1, 0, 1, 1]])
+    assert "2020-01-01 10:30:00 (3)" in repr(means)
+    assert "2020-01-01 10:30:00.25 (4)" in repr(means)
+
+
+def test_order_of_categories() -> None:
+    pandas = pytest.importorskip("pandas")
+    text = ["low", "high", None, "low", "high", "mid", "mid"]
+    known = ["low", "mid", "high", "never"]
+    ordered = pandas.Categorical(text, known, ordered=True)
+    e = make()
+    for labels in (ordered, pandas.Series(ordered)):
+        means = e.by(labels)
+        assert means.groups.tolist() == ["low", "mid", "high"]
+        np.testing.assert_allclose(means.values[0], e.values[[0, 3]].mean(axis=0))
+        assert means.n_unlabelled == 1
+    assert e.by(pandas.Categorical(text, known)).groups.tolist() == ["high", "low", "mid"]
+    late, early = pandas.Timestamp("2021-01-01"), pandas.Timestamp("2020-01-01")
+    days = pandas.Categorical([late, early, late] * 2 + [None], [late, early], ordered=True)
+    assert e.by(days).groups.tolist() == [late, early]
+    polars = pytest.importorskip("polars")
+    means = e.by(polars.Series(text, dtype=polars.Enum(known)))
+    assert means.groups.tolist() == ["low", "mid", "high"]
+
+
+def test_integers_beside_missing_labels() -> None:
+    pandas = pytest.importorskip("pandas")
+    labels = pandas.Series([1, 2, pandas.NA, 1, 2, 2, 1], dtype="Int64")
+    means = make().by(labels)
+    assert repr(means.groups.tolist()) == "[1, 2]"
+    assert means.n_unlabelled == 1
+
+
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_one_feature_by_itself(kind: str) -> None:
+    e = make(kind=kind)
+    age = e[:, "age"]
+    np.testing.assert_array_equal(age.by("age").groups, e.by("age").groups)
+    with pytest.raises(InvalidInputError, match=r"no data of 'wage'.* selected feature 'age'"):
+        age.by("wage")
+
+
+def test_columns_of_the_same_name() -> None:
+    pandas = pytest.importorskip("pandas")
+    data = pandas.DataFrame(np.arange(8).reshape(4, 2), columns=["a", "a"])
+    e = Explanation(values=np.ones((4, 2)), base_values=np.zeros(4), data=data)
+    with pytest.raises(InvalidInputError, match="several columns 'a'"):
+        e.by("a")
+
+
+def test_groups_that_are_written_alike() -> None:
+    means = make().by(np.array([1, "1", 1, 1, "1", "1", None], dtype=object))
+    assert repr(means).splitlines()[0].split() == ["feature", "1", "(3)", "1", "(3)"]
+    assert means._repr_html_().count("<th ") == 3
+
+
+def test_arguments_of_differences() -> None:
+    means = make().by(LABELS)
+    with pytest.raises(InvalidInputError, match=r"no group array.*there are: a, b, c"):
+        means.differences(np.array(["a", "b"]))
+    gaps = means.differences()
+    assert len(gaps.table(0)) == 9  # output, base value and other features
+    for top in (-1, 1.5, True):
+        with pytest.raises(InvalidInputError, match="top must be a whole number of at least 0"):
+            gaps.table(top)  # type: ignore[arg-type]

@@ -96,10 +96,10 @@ def test_blocks_and_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     assert once.dtype == np.float64
     np.testing.assert_allclose(once, e.values.astype(np.float64).mean(axis=0), rtol=1e-13)
     assert e.max(0).values.dtype == np.float32
-    blocks = list(reductions.row_blocks(e.values, most_bytes=7 * 4 * 8))
+    monkeypatch.setattr(reductions, "_BLOCK_BYTES", 7 * 4 * 8)
+    blocks = list(reductions.row_blocks(*e.shape))
     assert len(blocks) == 143
     assert np.concatenate([e.values[rows] for rows in blocks]).shape == e.shape
-    monkeypatch.setattr(reductions.row_blocks, "__defaults__", (7 * 4 * 8,))
     np.testing.assert_allclose(e.mean(0).values, once, rtol=1e-13)
     np.testing.assert_allclose(e.abs.mean(0).values, reductions.mean_abs(e.values), rtol=1e-13)
 
@@ -255,3 +255,16 @@ CALLS: list[Any] = [
     lambda e: e[:3].abs.mean(0),
     lambda e: e[1].abs,
 ]
+
+
+def test_several_axes_as_a_list() -> None:
+    e = make(n_outputs=3)
+    np.testing.assert_array_equal(e.mean(["rows", 2]).values, e.mean((0, "outputs")).values)
+
+
+@pytest.mark.parametrize("axis", [1.0, True, "row", [0, 9], None.__class__])
+def test_what_is_no_axis(axis: Any) -> None:
+    with pytest.raises(
+        InvalidInputError, match=r"there is no axis .*0 \('rows'\), 1 \('features'\)"
+    ):
+        make().mean(axis)

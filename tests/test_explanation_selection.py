@@ -207,3 +207,62 @@ def test_pickles() -> None:
     part = pickle.loads(pickle.dumps(make(n_outputs=3)[2, ["age"]]))
     assert part.axes == ("features", "outputs")
     assert part.feature_names == ["age"]
+
+
+def test_names_beside_numbers() -> None:
+    e = make(n_outputs=3)
+    mixed = np.array(["age", 2], dtype=object)
+    for key in (["age", 2], ("age", -2), mixed):
+        assert e[:, key if isinstance(key, np.ndarray) else list(key)].feature_names == [
+            "age",
+            "wage",
+        ]
+    assert e[..., [2, "class 0"]].output_names == ["class 2", "class 0"]
+    named = Explanation(values=np.eye(2), base_values=np.zeros(2), feature_names=["1", "a"])
+    assert named[:, ["a", 1]].feature_names == ["a", "a"]  # the number, not the name "1"
+    with pytest.raises(IndexError, match="feature 9 is out of range"):
+        e[:, ["age", 9]]
+    with pytest.raises(TypeError, match="a list of these"):
+        e[:, ["age", 1.5]]
+    with pytest.raises(TypeError, match="rows are selected by"):
+        e[["age", 1]]
+
+
+def masks_with_missing(values: list[bool | None]) -> list[Any]:
+    found: list[Any] = [np.array(values, dtype=object)]
+    pandas = pytest.importorskip("pandas")
+    found += [pandas.array(values, dtype="boolean"), pandas.Series(values, dtype="boolean")]
+    found.append(pytest.importorskip("polars").Series(values))
+    found.append(pytest.importorskip("pyarrow").array(values))
+    return found
+
+
+def test_masks_with_missing_values() -> None:
+    e = make()
+    for mask in masks_with_missing([True, None, False, True, None, True, False]):
+        with pytest.raises(InvalidInputError, match="mask of rows has missing values at 2 of 7"):
+            e[mask]
+    for mask in masks_with_missing([True, None, False, True]):
+        with pytest.raises(
+            InvalidInputError, match="mask of features has missing values at 1 of 4"
+        ):
+            e[:, mask]
+    for mask in masks_with_missing([True, False, False, True]):
+        assert e[:, mask].feature_names == ["age", "city"]
+
+
+def test_an_empty_mask_is_one() -> None:
+    e = make()
+    with pytest.raises(IndexError, match="one entry for each of the 7 rows"):
+        e[np.array([], dtype=bool)]
+    with pytest.raises(IndexError, match="one entry for each of the 4 features"):
+        e[:, np.array([], dtype=bool)]
+    assert e[:0][np.array([], dtype=bool)].shape == (0, 4)
+    assert e[[]].shape == (0, 4)
+
+
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_rows_without_features(kind: str) -> None:
+    e = make(kind=kind)
+    assert e[2, []].shape == (0,)
+    assert e[[2, 1], []].shape == (2, 0)

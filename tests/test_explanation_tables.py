@@ -222,6 +222,45 @@ class TestTop:
         assert e.top(3)["feature"].tolist() == whole["feature"].tolist()
 
 
+@pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
+def test_dates_beside_numbers(kind: str) -> None:
+    pandas = pytest.importorskip("pandas")
+    days = np.array(["2020-01-01", "2020-01-02"], dtype="M8[ns]")
+    data: Any = pandas.DataFrame({"n": [1, 2], "day": days, "other": days})
+    if kind == "polars":
+        data = pytest.importorskip("polars").from_dict(
+            {name: data[name].to_numpy() for name in data}
+        )
+    elif kind == "pyarrow":
+        data = pytest.importorskip("pyarrow").Table.from_pandas(data)
+    e = Explanation(
+        values=np.array([[1.0, 2.0, 3.0]] * 2), base_values=np.zeros(2), data=data,
+        feature_names=["n", "day", "other"],
+    )  # fmt: skip
+    for part in (e, e[0]):
+        shown = part.top(3)
+        assert "2020-01-01" in repr(shown)
+        assert "2020-01-01" in part.top(3)._repr_html_()
+        assert str(shown["feature_value"][0])[:10] == "2020-01-01"
+        assert shown["feature_value"][2] == 1
+    assert e[:, ["day", "other"]].top(2)["feature_value"].dtype.kind == "M"
+    assert "2020-01-01" in e[0]._repr_html_()
+    if kind == "pyarrow":
+        pytest.importorskip("shap")
+        assert str(e.to_shap().data[1, 1])[:10] == "2020-01-02"
+
+
+@pytest.mark.parametrize("n_outputs", [0, 3])
+def test_no_features(n_outputs: int) -> None:
+    for part in (make(n_outputs=n_outputs)[:, []], make(n_outputs=n_outputs)[0, []]):
+        assert len(part.top(2)) == 0
+        assert "0 features" in part._repr_html_()
+        assert part.top(2)._repr_html_()
+        pytest.importorskip("shap")
+        with pytest.raises(InvalidInputError, match="no features"):
+            part.to_shap()
+
+
 def _falling(value: float) -> float:
     return 1.0 if value != value else -abs(value)
 
@@ -304,6 +343,14 @@ class TestHtml:
         text = self.shown(e[0]).text
         assert "2 other features together" in text
         assert "the first 4 of 5 outputs" in text
+
+    def test_columns_of_the_same_name(self) -> None:
+        text = self.shown(make()[2].abs).text
+        assert "feature feature value value" in " ".join(text.split())
+        e = Explanation(
+            values=np.array([[[1.0, 2.0]]]), base_values=np.zeros((1, 2)), output_names=["p", "p"]
+        )
+        assert " ".join(self.shown(e[0]).text.split()).endswith("Feature 0 1 2")
 
     def test_nothing_gets_out(self) -> None:
         values = np.array([[1.0, 2.0]])

@@ -26,13 +26,17 @@ PLOTS = ["bar", "beeswarm", "violin", "heatmap", "decision", "waterfall", "force
 NAMES = ["age", "city", "grade", "score"]
 
 
+def _random_state() -> Any:
+    return np.random.get_state()  # noqa: NPY002
+
+
 @pytest.fixture(autouse=True)
 def _tidy() -> Iterator[None]:
     """Nothing but figures is left behind, and no figure by what fails."""
-    before, state = dict(matplotlib.rcParams), np.random.get_state()  # noqa: NPY002
+    before, state = dict(matplotlib.rcParams), _random_state()
     yield
     assert dict(matplotlib.rcParams) == before
-    assert (np.random.get_state()[1] == state[1]).all()  # noqa: NPY002
+    assert (_random_state()[1] == state[1]).all()
     pyplot.close("all")
 
 
@@ -415,7 +419,8 @@ def test_what_was_selected_and_reduced() -> None:
     mean = e[..., "class 1"].abs.mean(0)
     axis = draw(mean, "bar")
     np.testing.assert_allclose(
-        [bar.get_width() for bar in axis.patches[:4]], np.sort(mean.values)[::-1]
+        [bar.get_width() for bar in axis.patches[:4]],
+        np.sort(np.asarray(mean.values, dtype=np.float64))[::-1],
     )
     assert axis.get_xlabel() == "mean(|SHAP value|)"
     two = e[:, ["score", "age"], 0]
@@ -495,7 +500,7 @@ def test_pictures_are_the_same_each_time() -> None:
 def test_a_failed_plot_leaves_no_figure() -> None:
     with pytest.raises(TypeError):
         draw(explanation(), "bar", no_such_option=1)
-    with pytest.raises(leafshap.InvalidInputError, match="no feature 'height': features are 'age'"):
+    with pytest.raises(leafshap.InvalidInputError, match="no feature 'height'; there are: 'age'"):
         plots_of(explanation()).scatter("height")
     assert pyplot.get_fignums() == []
 
@@ -526,3 +531,131 @@ def test_columns_by_the_rule() -> None:
     (grade,) = read_drawable(pandas.DataFrame({"grade": ordered}), 3, 1) or []
     assert grade.texts == ["low", "missing", "high"]
     np.testing.assert_array_equal(grade.shades, [0, np.nan, 1])
+
+
+def test_scatter_of_the_one_selected_feature() -> None:
+    e = explanation()
+    for one in (e[:, "age"], e[:, ["age"]]):
+        axis = plots_of(one).scatter()
+        found = np.ma.getdata(axis.collections[0].get_offsets())
+        np.testing.assert_allclose(np.sort(found[:, 1]), np.sort(e.values[:, 0]))
+        assert axis.get_xlabel() == "age"
+        plots_of(one).scatter("age", color="auto")
+        plots_of(one).scatter(color="red")
+        with pytest.raises(leafshap.InvalidInputError, match="no feature 'city'"):
+            plots_of(one).scatter("city")
+    grade = plots_of(e[:, "grade"]).scatter()
+    assert [t.get_text() for t in grade.get_xticklabels()] == ["low", "mid", "high"]
+    plots_of(explanation(3)[:, "age"]).scatter(output="class 1")
+    plots_of(explanation(3)[:, "age", 1]).scatter()
+    with pytest.raises(
+        leafshap.InvalidInputError, match=r"shows one feature: name it.*'age', 'city'"
+    ):
+        plots_of(e).scatter()
+    with pytest.raises(leafshap.InvalidInputError, match="needs an explanation of features"):
+        plots_of(interactions()[:, "age", "city"]).scatter()
+
+
+@pytest.mark.parametrize("container", ["array", "polars", "pyarrow", "sparse"])
+def test_scatter_of_one_feature_of_any_container(container: str) -> None:
+    data: Any = np.arange(4.0 * N).reshape(N, 4)
+    if container == "polars":
+        data = pytest.importorskip("polars").DataFrame(data, schema=NAMES)
+    elif container == "pyarrow":
+        data = pytest.importorskip("pyarrow").Table.from_arrays(list(data.T), names=NAMES)
+    elif container == "sparse":
+        data = pytest.importorskip("scipy.sparse").csr_array(data)
+    axis = plots_of(explanation(data=data)[:, "city"]).scatter()
+    found = np.ma.getdata(axis.collections[0].get_offsets())[:, 0]
+    np.testing.assert_allclose(np.sort(found), 4 * np.arange(N) + 1)
+
+
+def test_colors_that_are_none() -> None:
+    with pytest.raises(leafshap.InvalidInputError, match=r"'nope' is no colour .*there are: 'age'"):
+        plots_of(explanation()).scatter("age", color="nope")
+    plots_of(explanation()).scatter("age", color="tab:red")
+
+
+def test_violins_are_whole_where_data_are_missing() -> None:
+    n = 60
+    rng = np.random.default_rng(0)
+    values, data = rng.normal(size=(n, 3)), rng.normal(size=(n, 3))
+    data[:5, 0], data[:, 1] = np.nan, np.nan
+    e = Explanation(
+        values=values, base_values=np.zeros(n), data=data, feature_names=["a", "b", "c"]
+    )
+    axis = plots_of(e).violin()
+    bodies = [c for c in axis.collections if isinstance(c, matplotlib.collections.PolyCollection)]
+    assert len(bodies) > 100
+    assert all(body.get_facecolor()[0][3] == 1 for body in bodies)
+    axis.figure.canvas.draw()
+    grey = matplotlib.colors.to_rgba("#9a9a9a")
+    for points in axis.collections:
+        if isinstance(points, matplotlib.collections.PathCollection) and len(points.get_offsets()):
+            x = np.ma.getdata(points.get_offsets())[:, 0]
+            j = int(np.flatnonzero((values == x[:, np.newaxis]).all(axis=0))[0])
+            if j == 1:  # nothing is known: one colour
+                assert points.get_array() is None
+                continue
+            shades = points.to_rgba(points.get_array())
+            drawn = (np.abs(shades - grey)[:, :3] < 1e-6).all(axis=1)
+            np.testing.assert_array_equal(drawn, np.isnan(data[:, j]))
+
+
+@pytest.mark.parametrize("plot", PLOTS)
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, 1e300])
+def test_values_that_cannot_be_drawn(plot: str, wrong: float) -> None:
+    e = explanation()
+    values = e.values.copy()
+    values[2:4, 1] = wrong
+    message = "as large as 1e.300"
+    if not np.isfinite(wrong):
+        message = "finite values: those of . of .* NaN or infinite, the first of feature 'city'"
+    broken = explanation(values=values)
+    if plot in ("waterfall", "force"):
+        draw(broken, plot, row=0)  # this one is whole
+        options = {"row": 2}
+    else:
+        options = {}
+    with pytest.raises(leafshap.InvalidInputError, match=message):
+        draw(broken, plot, **options)
+    assert len(pyplot.get_fignums()) == (plot in ("waterfall", "force"))
+
+
+@pytest.mark.parametrize("plot", PLOTS)
+def test_nothing_to_draw(plot: str) -> None:
+    for part in (explanation()[:0], explanation()[:, []]):
+        with pytest.raises(leafshap.InvalidInputError, match=r"nothing to draw: .* shape is"):
+            draw(part, plot)
+
+
+@pytest.mark.parametrize("plot", ["bar", "beeswarm", "violin", "waterfall", "heatmap"])
+@pytest.mark.parametrize("most", [0, -1, 1.5])
+def test_max_display(plot: str, most: Any) -> None:
+    with pytest.raises(leafshap.InvalidInputError, match="max_display must be a whole number"):
+        draw(explanation(), plot, max_display=most)
+
+
+def test_data_that_are_not_hashable() -> None:
+    data = np.empty((N, 4), dtype=object)
+    for i, j in np.ndindex(data.shape):
+        data[i, j] = [i % 2]
+    axis = plots_of(explanation(data=data)).scatter("age")
+    assert [t.get_text() for t in axis.get_xticklabels()] == ["[0]", "[1]"]
+
+
+def test_names_that_repeat() -> None:
+    e = explanation(feature_names=["age", "age", "grade", "score"])
+    with pytest.raises(leafshap.InvalidInputError, match="several features 'age': select by numb"):
+        plots_of(e).scatter("age")
+    plots_of(e).scatter(1)
+    twice = explanation(2, output_names=["a", "a"])
+    with pytest.raises(leafshap.InvalidInputError, match="several outputs 'a'"):
+        draw(twice, "bar", output="a")
+
+
+def test_names_that_are_made_up_can_be_chosen() -> None:
+    e = explanation(2, feature_names=None, output_names=None)
+    axis = plots_of(e).scatter("Feature 2", output="Output 1")
+    assert axis.get_xlabel() == "Feature 2"
+    assert axis.get_title(loc="left") == "Output 1"

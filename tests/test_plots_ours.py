@@ -485,3 +485,13 @@ leafshap.plots.interaction_matrix
 assert not {"shap", "matplotlib"} & set(sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=120).returncode == 0
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_interactions_that_cannot_be_drawn(wrong: float) -> None:
+    values = dense()
+    values[1, 0, 2] = wrong
+    for given in (values, leafshap.Explanation(values=values, base_values=np.zeros(8))):
+        with pytest.raises(leafshap.InvalidInputError, match=r"1 of .* are NaN or infinite"):
+            interaction_matrix(given)
+    assert pyplot.get_fignums() == []

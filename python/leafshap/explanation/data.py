@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,8 @@ def select_data(data: Any, rows: Any, features: Any, axes: tuple[str, ...]) -> A
             return data[0, 0] if kind == "sparse" else _elements(data, 0, kind)
     if single or _everything(rows):
         return data
+    if kind in ("polars", "pyarrow") and 0 in getattr(data, "shape", ())[1:]:
+        return data  # a table without columns has no rows, either
     if one_feature and kind == "sparse" and isinstance(rows, int):
         return data.tocsr()[rows, 0]
     return _elements(data, rows, kind) if _n_dims(data, kind) == 1 else take_rows(data, rows)
@@ -55,13 +58,16 @@ def column(data: Any, j: int) -> npt.NDArray[Any]:
     kind = container_of(data)
     if kind == "array":
         found: npt.NDArray[Any] = np.asarray(data)[:, j]
-    elif kind == "pyarrow":
-        found = _to_numpy(_columns(data, j, kind))
     elif kind == "sparse":
         found = data.tocsc()[:, [j]].toarray()[:, 0]
     else:
-        found = _to_numpy(_columns(data, j, kind))
+        found = to_numpy(series(data, j))
     return found
+
+
+def series(data: Any, j: int) -> Any:
+    """One feature of all rows of a pandas, polars or pyarrow table, as it is there."""
+    return _columns(data, j, container_of(data))
 
 
 def row_labels(data: Any) -> Any:
@@ -77,10 +83,47 @@ def displayed(data: Any) -> npt.NDArray[Any] | None:
     if kind == "sparse":
         dense: npt.NDArray[Any] = data.toarray()
         return dense
-    if kind == "pyarrow" and _n_dims(data, kind) == 2:
-        columns = [_to_numpy(data.column(j)) for j in range(data.num_columns)]
-        return np.stack(columns, axis=1) if columns else np.empty((data.num_rows, 0))
-    return _to_numpy(data)
+    if kind in ("polars", "pyarrow") and _n_dims(data, kind) == 2:
+        n, n_columns = data.shape
+        columns = [column(data, j) for j in range(n_columns)]
+        if all(c.dtype.kind in "biuf" for c in columns):
+            return np.stack(columns, axis=1) if columns else np.empty((n, 0))
+        mixed = np.empty((n, n_columns), dtype=object)
+        for j in range(n_columns):  # numpy has no type for dates beside numbers
+            mixed[:, j] = objects(values_of(series(data, j)))
+        return mixed
+    return to_numpy(data)
+
+
+def as_table(data: Any, name: str) -> Any:
+    """Table, or matrix, of one column, of one feature of all rows."""
+    kind = container_of(data)
+    if kind == "pandas":
+        return data.to_frame(name)
+    if kind == "polars":
+        return data.to_frame()
+    if kind == "pyarrow":
+        import pyarrow
+
+        return pyarrow.table([data], names=[name])
+    return data if kind == "sparse" else np.asarray(data)[:, np.newaxis]
+
+
+def values_of(data: Any) -> list[Any]:
+    """Values of a series of any container as its own objects, missing ones as its own marker."""
+    for name in ("to_pylist", "tolist", "to_list"):
+        if hasattr(data, name):
+            return list(getattr(data, name)())
+    return list(data)
+
+
+def objects(values: Iterable[Any]) -> npt.NDArray[np.object_]:
+    """Array of objects, shape (n,), whatever they are: numpy would turn lists into a matrix."""
+    values = list(values)
+    out = np.empty(len(values), dtype=object)
+    for i, value in enumerate(values):
+        out[i] = value
+    return out
 
 
 def _everything(pick: Any) -> bool:
@@ -116,7 +159,8 @@ def _elements(data: Any, pick: Any, kind: str) -> Any:
     return data.take(at) if kind == "pyarrow" else data[at.tolist()]
 
 
-def _to_numpy(data: Any) -> npt.NDArray[Any]:
+def to_numpy(data: Any) -> npt.NDArray[Any]:
+    """Series, column, table or array of any container as a numpy array."""
     if type(data).__module__.partition(".")[0] == "pyarrow":
         try:
             return np.asarray(data.to_numpy(zero_copy_only=False))

@@ -21,19 +21,19 @@ import numpy as np
 import numpy.typing as npt
 
 from leafshap.errors import InvalidInputError
+from leafshap.explanation.explanation import Explanation
 from leafshap.explanation.reductions import mean_abs, row_blocks
 from leafshap.explanation.selection import axis_names, positions
 from leafshap.explanation.tables import Table, import_pandas, text_table
-from leafshap.integers import whole_number
+from leafshap.integers import at_least
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from leafshap.explanation.explanation import Explanation
-
 Floats = npt.NDArray[np.float64]
 _SHOWN = 10
 _ROUNDING = 1e-13
+_ROUNDING_FLOAT32 = 2e-7
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -43,7 +43,8 @@ class Drift:
     Attributes
     ----------
     ndcg : float
-        From 0 to 1: how well the ranking of the features now orders what they were worth then.
+        Above 0, at most 1: how well the ranking of the features now orders what they were worth
+        then. 0 if there are no importances now or then, where the others have some.
     threshold : float
         Drift is an `ndcg` below it.
     table : Table
@@ -78,21 +79,26 @@ class Drift:
         return f"{verdict}: nDCG {self.ndcg:.4f}, threshold {self.threshold:g}"
 
     def __repr__(self) -> str:
-        return f"<Drift: {self._title()}>\n{text_table(self.table.columns, _SHOWN)}"
+        return f"<Drift: {self._title()}>\n{text_table(list(self.table.columns.items()), _SHOWN)}"
 
     def _repr_html_(self) -> str:
         from leafshap.explanation.html import table_html
 
-        return table_html(self.table.columns, bars={"change"}, title=self._title())
+        columns = list(self.table.columns.items())
+        return table_html(columns, [list(self.table).index("change")], self._title())
 
 
 def compare(live: Explanation, reference: Explanation, threshold: float, top: int | None) -> Drift:
     """See `Explanation.drift`."""
-    cutoff = None if top is None else whole_number(top)
-    if top is not None and (cutoff is None or cutoff < 1):
-        raise InvalidInputError(f"top must be a whole number of at least 1, got {top!r}")
-    if isinstance(threshold, bool) or not 0 <= threshold <= 1:
+    cutoff = None if top is None else at_least(1, top, "top")
+    if isinstance(threshold, bool) or not isinstance(threshold, (int, float, np.number)):
+        raise InvalidInputError(f"threshold must be a number, got {threshold!r}")
+    if not 0 <= threshold <= 1:
         raise InvalidInputError(f"threshold must be between 0 and 1, got {threshold!r}")
+    if not isinstance(reference, Explanation):
+        raise InvalidInputError(
+            f"the reference must be a leafshap.Explanation, got {type(reference)}"
+        )
     names, own = _numbers(live, "this explanation")
     _, theirs = _numbers(reference, "the reference")
     order = _matching(live, reference)
@@ -100,7 +106,9 @@ def compare(live: Explanation, reference: Explanation, threshold: float, top: in
         raise InvalidInputError("the two explanations do not have the same outputs")
     now, then = own.importance, theirs.importance[order]
     apart, deviations = own.means - theirs.means[order], theirs.deviations[order]
-    rounding = _ROUNDING * np.maximum(np.abs(own.means), np.abs(theirs.means[order]))
+    single = any(e.values.dtype == np.float32 for e in (live, reference))
+    rounding = _ROUNDING_FLOAT32 if single else _ROUNDING
+    rounding = rounding * np.maximum(np.abs(own.means), np.abs(theirs.means[order]))
     apart[np.abs(apart) <= rounding] = 0  # of values that do not vary
     deviations[deviations <= rounding] = 0
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -166,12 +174,25 @@ def _numbers(explanation: Explanation, what: str) -> tuple[list[str], _Numbers]:
     if values.ndim == 2:
         values = values[:, :, np.newaxis]
     n = len(values)
-    means: Floats = np.reshape(explanation.mean(0).values, values.shape[1:]).astype(np.float64)
-    squares = np.zeros(values.shape[1:])
-    for rows in row_blocks(values):
-        squares += np.square(values[rows] - means).sum(axis=0)
     names = axis_names(explanation, 1) or []
-    return names, _Numbers(mean_abs(values).sum(axis=1), means, np.sqrt(squares / n))
+    with np.errstate(over="ignore", invalid="ignore"):  # looked at below
+        means: Floats = np.reshape(explanation.mean(0).values, values.shape[1:]).astype(np.float64)
+        squares = np.zeros(values.shape[1:])
+        for rows in row_blocks(n, means.size):
+            squares += np.square(values[rows] - means).sum(axis=0)
+        found = _Numbers(mean_abs(values).sum(axis=1), means, np.sqrt(squares / n))
+    finite = np.isfinite(found.importance) & np.isfinite(squares).all(axis=1)
+    if not finite.all():
+        j = int(np.flatnonzero(~finite)[0])
+        n_wrong = int((~np.isfinite(values[:, j]).all(axis=1)).sum())
+        raise InvalidInputError(
+            f"{what} has no importances: values of feature {names[j]!r} are NaN or infinite in "
+            f"{n_wrong} of {n} rows"
+            if n_wrong
+            else f"{what} has no importances: values of feature {names[j]!r} are too large to be "
+            "added up"
+        )
+    return names, found
 
 
 def _matching(live: Explanation, reference: Explanation) -> npt.NDArray[np.integer[Any]]:

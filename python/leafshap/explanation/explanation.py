@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from leafshap.explanation.fields import read_fields
 from leafshap.explanation.reductions import Axis, absolute, ascending_order, reduce
 from leafshap.explanation.selection import select
 
@@ -59,6 +60,11 @@ class Explanation:
     operations : tuple of (str, str or None)
         What was done to the values, such as ("abs", None), ("mean", "rows").
 
+    Raises
+    ------
+    InvalidInputError
+        If the fields do not fit each other.
+
     Notes
     -----
     ``e[rows]``, ``e[rows, features]`` and ``e[rows, features, outputs]`` select along the axes that
@@ -93,12 +99,10 @@ class Explanation:
     operations: tuple[tuple[str, str | None], ...] = ()
 
     def __post_init__(self) -> None:
-        if len(self.axes) == self.values.ndim:
-            return
-        rows = () if self.single_row else ("rows",)
-        outputs = ("outputs",) if self.base_values.ndim > len(rows) else ()
-        n_features = self.values.ndim - len(rows) - len(outputs)
-        object.__setattr__(self, "axes", (*rows, *("features",) * n_features, *outputs))
+        if self.axes or getattr(self.values, "ndim", 1) == 0:
+            return  # made from another one
+        for name, value in read_fields(self).items():
+            object.__setattr__(self, name, value)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -15,10 +15,12 @@ import numpy.typing as npt
 
 from leafshap.background import read_weights
 from leafshap.errors import InvalidInputError
+from leafshap.explanation.data import objects
 from leafshap.explanation.labels import read_labels
 from leafshap.explanation.moments import Moments, group_moments
 from leafshap.explanation.selection import axis_names
-from leafshap.explanation.tables import Table, import_pandas, text_table
+from leafshap.explanation.tables import Table, import_pandas, label_text, text_table
+from leafshap.integers import at_least
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,9 +40,9 @@ class GroupMeans:
     Attributes
     ----------
     groups : ndarray, shape (G,)
-        The labels, sorted.
+        The labels, sorted; ordered categories in their order.
     sizes : ndarray of int, shape (G,)
-        Rows.
+        Rows, those of weight zero among them.
     n_unlabelled : int
         Rows whose label is missing; they count nowhere.
     values : ndarray of float64, shape (G, F), or (G, F, K) with several outputs
@@ -80,19 +82,16 @@ class GroupMeans:
             If there is no such group, or no other group.
         """
         if len(self.groups) < 2:
-            raise InvalidInputError(f"there is one group only, {self.groups.tolist()[0]!r}")
+            raise InvalidInputError(f"there is one group only, {label_text(self.groups[0])}")
         if reference is None:
             groups = np.arange(len(self.groups))
             others = self._moments.others()
             against = "all other rows"
         else:
-            same = [j for j, label in enumerate(self.groups) if label == reference]
-            if not same:
-                known = ", ".join(str(label) for label in self.groups[:_SHOWN])
-                raise InvalidInputError(f"there is no group {reference!r}; there are: {known}")
-            groups = np.delete(np.arange(len(self.groups)), same[0])
-            others = self._moments.take(np.full(len(groups), same[0]))
-            against = str(reference)
+            same = self._number(reference)
+            groups = np.delete(np.arange(len(self.groups)), same)
+            others = self._moments.take(np.full(len(groups), same))
+            against = label_text(self.groups[same])
         own = self._moments.take(groups)
         shape = self.values.shape[2:]
         change = _split(own.means - others.means, shape)
@@ -109,6 +108,21 @@ class GroupMeans:
             output_names=self.output_names,
         )
 
+    def _number(self, label: Any) -> int:
+        """Position of a group; those of dates also by text or by any date of Python or pandas."""
+        wanted = label
+        if self.groups.dtype.kind == "M":
+            try:
+                wanted = np.datetime64(label)
+            except (TypeError, ValueError):
+                wanted = None
+        same = [j for j, own in enumerate(self.groups) if _equal(own, wanted)]
+        if not same:
+            known = ", ".join(map(label_text, self.groups[:_SHOWN]))
+            more = ", ..." if len(self.groups) > _SHOWN else ""
+            raise InvalidInputError(f"there is no group {label!r}; there are: {known}{more}")
+        return same[0]
+
     def to_pandas(self) -> pd.DataFrame:
         """Return a DataFrame with a row for each group, or (group, output).
 
@@ -124,15 +138,15 @@ class GroupMeans:
         columns += [self.values[:, j].ravel() for j in range(len(self.feature_names))]
         index = pandas.Index(self.groups, name="group", tupleize_cols=False)
         if self.output_names:
-            levels = [self.groups.tolist(), self.output_names]
+            levels = [index, self.output_names]
             index = pandas.MultiIndex.from_product(levels, names=["group", "output name"])
         # by number first: a feature, too, may be called "size"
         frame = pandas.DataFrame(dict(enumerate(columns)), index=index)
         return frame.set_axis(names, axis=1)
 
-    def _shown(self) -> dict[str, npt.NDArray[Any]]:
+    def _shown(self) -> list[tuple[str, npt.NDArray[Any]]]:
         """Lay out a column for each group, and a line for each of the largest features."""
-        head: dict[str, npt.NDArray[Any]] = {}
+        head: list[tuple[str, npt.NDArray[Any]]] = []
         lines: list[tuple[str, npt.NDArray[Any]]] = []
         outputs = self.output_names or [""]
         size = (len(self.groups), len(self.feature_names), len(outputs))
@@ -146,11 +160,11 @@ class GroupMeans:
             lines += [(self.feature_names[j], values[:, j, k]) for j in order]
         if self.output_names:
             n = len(lines) // len(outputs)
-            head["output name"] = _column([name for name in outputs for _ in range(n)])
-        head["feature"] = _column([name for name, _ in lines])
+            head.append(("output name", objects(name for name in outputs for _ in range(n))))
+        head.append(("feature", objects(name for name, _ in lines)))
         table = np.array([means for _, means in lines])
         for g, group in enumerate(self.groups[:_SHOWN_GROUPS]):
-            head[f"{group} ({self.sizes[g]})"] = table[:, g]
+            head.append((f"{label_text(group)} ({self.sizes[g]})", table[:, g]))
         return head
 
     def _notes(self) -> list[str]:
@@ -161,16 +175,16 @@ class GroupMeans:
 
     def __repr__(self) -> str:
         shown = self._shown()
-        return "\n".join([text_table(shown, len(shown["feature"])), *self._notes()])
+        return "\n".join([text_table(shown, len(shown[0][1])), *self._notes()])
 
     def _repr_html_(self) -> str:
         from leafshap.explanation.html import table_html
 
         columns = self._shown()
-        bars = {name for name, column in columns.items() if column.dtype.kind == "f"}
+        bars = [c for c, (_, column) in enumerate(columns) if column.dtype.kind == "f"]
+        features = columns[bars[0] - 1][1]
         title = "; ".join(["Mean phi (rows)", *self._notes()])
-        lines = len(columns["feature"])
-        return table_html(columns, bars, title, _totals(columns["feature"]), lines)
+        return table_html(columns, bars, title, _totals(features), len(features))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -213,11 +227,15 @@ class GroupDifferences:
         ----------
         top : int, optional
             Only so many features, and the sum of the rest as "other features".
+
+        Raises
+        ------
+        InvalidInputError
+            If `top` is not a whole number, or negative.
         """
+        top = None if top is None else at_least(0, top, "top")
         k, n_features = max(1, len(self.output_names)), len(self.feature_names)
-        names = ["group", *(["output name"] if self.output_names else [])]
-        names += ["feature", "difference", "standard_error"]
-        lines: list[tuple[Any, ...]] = []
+        lines: list[tuple[int, int, str, float, float]] = []
         values, errors = (
             v.reshape(len(v), n_features, k) for v in (self.values, self.standard_errors)
         )
@@ -225,7 +243,7 @@ class GroupDifferences:
             v.reshape(len(v), k)
             for v in (self.base_values, self.outputs, self.output_standard_errors)
         )
-        for g, group in enumerate(self.groups.tolist()):
+        for g in range(len(self.groups)):
             for c in range(k):
                 order = np.argsort(-np.abs(values[g, :, c]), kind="stable")
                 part: list[tuple[str, float, float]] = []
@@ -237,9 +255,14 @@ class GroupDifferences:
                 part += [(self.feature_names[j], values[g, j, c], errors[g, j, c]) for j in kept]
                 if rest.size:
                     part.append((_OTHERS, values[g, rest, c].sum(), np.nan))
-                label = (group, self.output_names[c]) if self.output_names else (group,)
-                lines += [(*label, *line) for line in part]
-        return Table({name: _column([v[i] for v in lines]) for i, name in enumerate(names)})
+                lines += [(g, c, *line) for line in part]
+        group_of, output_of, of, difference, error = zip(*lines, strict=True)
+        columns: dict[str, npt.NDArray[Any]] = {"group": self.groups[list(group_of)]}
+        if self.output_names:
+            columns["output name"] = objects(self.output_names[c] for c in output_of)
+        columns["feature"] = objects(of)
+        columns["difference"], columns["standard_error"] = np.array(difference), np.array(error)
+        return Table(columns)
 
     def to_pandas(self) -> pd.DataFrame:
         """Return `table` as a DataFrame, indexed by group (, output) and feature."""
@@ -247,16 +270,16 @@ class GroupDifferences:
         return table.to_pandas().set_index(list(table)[:-2])
 
     def __repr__(self) -> str:
-        columns = self.table(_SHOWN).columns
+        columns = list(self.table(_SHOWN).columns.items())
         return f"Differences from {self.reference}\n{text_table(columns, _SHOWN_LINES)}"
 
     def _repr_html_(self) -> str:
         from leafshap.explanation.html import table_html
 
         title = f"Differences from {self.reference}"
-        columns = self.table(_SHOWN).columns
-        plain = _totals(columns["feature"])
-        return table_html(columns, {"difference"}, title, plain, _SHOWN_LINES)
+        table = self.table(_SHOWN)
+        plain, bars = _totals(table["feature"]), [list(table).index("difference")]
+        return table_html(list(table.columns.items()), bars, title, plain, _SHOWN_LINES)
 
 
 def group_means(explanation: Explanation, groups: Any, sample_weight: Any) -> GroupMeans:
@@ -280,7 +303,7 @@ def group_means(explanation: Explanation, groups: Any, sample_weight: Any) -> Gr
         weights = read_weights(sample_weight, len(values), "sample weights")
         weighed = np.bincount(codes[codes >= 0], weights[codes >= 0], minlength=len(labels))
         if not weighed.all():
-            empty = labels.tolist()[np.flatnonzero(weighed == 0)[0]]
+            empty = label_text(labels[np.flatnonzero(weighed == 0)[0]])
             raise InvalidInputError(f"all rows of the group {empty!r} have the weight zero")
 
     def read(rows: npt.NDArray[np.intp]) -> Floats:
@@ -316,9 +339,8 @@ def _totals(features: npt.NDArray[Any]) -> set[int]:
     return {i for i, name in enumerate(features) if name in (_OUTPUT, _BASE, _OTHERS)}
 
 
-def _column(values: list[Any]) -> npt.NDArray[Any]:
-    if all(isinstance(v, (int, float, np.number)) for v in values):
-        return np.array(values)
-    out = np.empty(len(values), dtype=object)
-    out[:] = values
-    return out
+def _equal(label: Any, other: Any) -> bool:
+    try:
+        return bool(label == other)
+    except (TypeError, ValueError):  # an array, or NA
+        return False

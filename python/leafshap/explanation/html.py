@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from leafshap.explanation.data import displayed
+from leafshap.explanation.data import displayed, objects
 from leafshap.explanation.reductions import mean_abs
 from leafshap.explanation.selection import axis_names
-from leafshap.explanation.tables import format_cell
+from leafshap.explanation.tables import Columns, format_cell
 
 if TYPE_CHECKING:
     from leafshap.explanation.explanation import Explanation
@@ -53,17 +53,17 @@ def explanation_html(explanation: Explanation) -> str:
     shown = shown.reshape(len(names), -1)
     order = np.argsort(-np.abs(shown).sum(axis=1), kind="stable")
     kept, rest = order[:_ROWS], order[_ROWS:]
-    columns: dict[str, npt.NDArray[Any]] = {
-        "feature": _objects([names[j] for j in kept] + _more(len(rest)))
-    }
+    columns: list[tuple[str, npt.NDArray[Any]]] = [
+        ("feature", objects([names[j] for j in kept] + _more(len(rest))))
+    ]
     if data is not None:
         line = np.asarray(data).reshape(-1)
-        columns["value"] = _objects([format_cell(line[j]) for j in kept] + [""] * bool(len(rest)))
-    bars = set()
+        texts = [format_cell(line[j]) for j in kept] + [""] * bool(len(rest))
+        columns.append(("feature value", objects(texts)))
+    bars = range(len(columns), len(columns) + min(len(outputs), _OUTPUTS))
     for k, name in enumerate(outputs[:_OUTPUTS]):
-        bars.add(name)
         others = [shown[rest, k].sum()] if len(rest) else []
-        columns[name] = np.array([*shown[kept, k], *others])
+        columns.append((name, np.array([*shown[kept, k], *others])))
     title = caption
     if len(outputs) > _OUTPUTS:
         title += f"<br>the first {_OUTPUTS} of {len(outputs)} outputs"
@@ -77,43 +77,44 @@ def explanation_html(explanation: Explanation) -> str:
 
 
 def table_html(
-    columns: dict[str, npt.NDArray[Any]],
-    bars: set[str] | None = None,
+    columns: Columns,
+    bars: Collection[int] = (),
     title: str = "",
     plain: Collection[int] = (),
     most: int = _TABLE_ROWS,
 ) -> str:
-    """Columns as an HTML table, some of them with bars (but on lines that are to be plain)."""
-    n = len(next(iter(columns.values())))
+    """Columns as an HTML table, some of them (by number) with bars, but on `plain` lines."""
+    n = len(columns[0][1])
     notes = [title] if title else []
     if n > most:
         notes.append(f"the first {most} of {n} lines")
     if len(columns) > _COLUMNS:
         notes.append(f"the first {_COLUMNS} of {len(columns)} columns")
-    shown = {name: columns[name][:most] for name in list(columns)[:_COLUMNS]}
-    return _table(shown, bars or set(), "<br>".join(map(escape, notes)), plain)
+    shown = [(name, column[:most]) for name, column in columns[:_COLUMNS]]
+    return _table(shown, bars, "<br>".join(map(escape, notes)), plain)
 
 
-def _table(
-    columns: dict[str, npt.NDArray[Any]], bars: set[str], title: str, plain: Collection[int]
-) -> str:
+def _table(columns: Columns, bars: Collection[int], title: str, plain: Collection[int]) -> str:
     """Table of escaped cells; `title` is HTML."""
-    n = len(next(iter(columns.values())))
+    n = len(columns[0][1])
     barred = [i for i in range(n) if i not in plain]
-    largest = max((_largest(columns[name][barred]) for name in bars & set(columns)), default=0.0)
-    right = {n for n, column in columns.items() if column.dtype.kind in "biuf" and n not in bars}
+    sizes = (_largest(column[barred]) for c, (_, column) in enumerate(columns) if c in bars)
+    largest = max(sizes, default=0.0)
+    sides = [
+        "right" if column.dtype.kind in "biuf" and c not in bars else "left"
+        for c, (_, column) in enumerate(columns)
+    ]
     head = "".join(
-        f'<th style="{_CELL.format("right" if name in right else "left")}">{escape(name)}</th>'
-        for name in columns
+        f'<th style="{_CELL.format(side)}">{escape(name)}</th>'
+        for side, (name, _) in zip(sides, columns, strict=True)
     )
     lines = []
     for i in range(n):
         cells = "".join(
             _bar_cell(float(column[i]), 0.0 if i in plain else largest)
-            if name in bars
-            else f'<td style="{_CELL.format("right" if name in right else "left")}">'
-            f"{escape(format_cell(column[i]))}</td>"
-            for name, column in columns.items()
+            if c in bars
+            else f'<td style="{_CELL.format(sides[c])}">{escape(format_cell(column[i]))}</td>'
+            for c, (_, column) in enumerate(columns)
         )
         lines.append(f"<tr>{cells}</tr>")
     caption = (
@@ -152,9 +153,3 @@ def _name_of_value(explanation: Explanation) -> str:
 
 def _more(n: int) -> list[str]:
     return [f"{n} other feature{'s' if n > 1 else ''} together"] if n else []
-
-
-def _objects(values: list[str]) -> npt.NDArray[Any]:
-    out = np.empty(len(values), dtype=object)
-    out[:] = values
-    return out

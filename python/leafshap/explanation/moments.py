@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from leafshap.explanation.reductions import row_blocks
+
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
-
-_BLOCK_NUMBERS = 1 << 21
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def group_moments(
     w = np.ones(len(order)) if weights is None else weights[order]
     group = codes[order]
     wx, wwx, wwxx = (np.zeros((n_groups, n_columns)) for _ in range(3))
-    for part in _parts(len(order), n_columns):
+    for part in row_blocks(len(order), n_columns):
         x = read(order[part]) - shift
         starts = np.flatnonzero(np.diff(group[part], prepend=-1))
         at = group[part][starts]
@@ -107,11 +107,6 @@ def group_moments(
         return np.bincount(group, weights=of, minlength=n_groups).astype(np.float64)
 
     return Moments(shift, total((w > 0).astype(np.float64)), total(w), total(w * w), wx, wwx, wwxx)
-
-
-def _parts(n_rows: int, n_columns: int) -> Iterator[slice]:
-    size = max(1, _BLOCK_NUMBERS // max(1, n_columns))
-    return (slice(a, min(a + size, n_rows)) for a in range(0, n_rows, size))
 
 
 def _without_each(sums: Floats) -> Floats:

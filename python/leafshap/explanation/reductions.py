@@ -23,22 +23,22 @@ import numpy.typing as npt
 
 from leafshap.errors import InvalidInputError
 from leafshap.explanation.selection import Names, axis_names
+from leafshap.integers import whole_number
 
 if TYPE_CHECKING:
     from leafshap.explanation.explanation import Explanation
 
 Reduction = Literal["mean", "sum", "max", "min"]
-Axis = int | str | tuple[int | str, ...] | None
+Axis = int | str | tuple[int | str, ...] | list[int | str] | None
 Floats = npt.NDArray[np.float64]
 
 _BLOCK_BYTES = 16 << 20
 
 
-def row_blocks(values: npt.NDArray[Any], most_bytes: int = _BLOCK_BYTES) -> Iterator[slice]:
+def row_blocks(n_rows: int, n_columns: int) -> Iterator[slice]:
     """Slices of the first axis, of so many rows that a block in float64 is of bounded size."""
-    row = max(1, values.size // max(1, len(values))) * 8
-    size = max(1, most_bytes // row)
-    return (slice(a, a + size) for a in range(0, len(values), size))
+    size = max(1, _BLOCK_BYTES // (8 * max(1, n_columns)))
+    return (slice(a, min(a + size, n_rows)) for a in range(0, n_rows, size))
 
 
 def absolute(explanation: Explanation) -> Explanation:
@@ -131,7 +131,7 @@ def _along(values: npt.NDArray[Any], name: Reduction, k: int) -> npt.NDArray[Any
     if name in ("max", "min"):
         return np.asarray(getattr(np, name)(values, axis=k))
     total = _accumulate(values) if k == 0 else np.asarray(values.sum(axis=k, dtype=np.float64))
-    return total if name == "sum" else total / values.shape[k]
+    return total if name == "sum" else np.asarray(total / values.shape[k])
 
 
 def _base(explanation: Explanation, name: Reduction, k: int) -> Floats:
@@ -150,7 +150,7 @@ def _base(explanation: Explanation, name: Reduction, k: int) -> Floats:
 def _accumulate(values: npt.NDArray[Any], absolute: bool = False) -> Floats:
     """Sum over the first axis in float64."""
     total = np.zeros(values.shape[1:])
-    for rows in row_blocks(values):
+    for rows in row_blocks(len(values), total.size):
         block = np.abs(values[rows]) if absolute else values[rows]
         total += block.astype(np.float64).sum(axis=0)
     return total
@@ -161,12 +161,12 @@ def _positions(axis: Axis, axes: tuple[str, ...]) -> set[int]:
     if axis is None:
         return set(range(len(axes)))
     found: set[int] = set()
-    for one in axis if isinstance(axis, tuple) else (axis,):
+    for one in axis if isinstance(axis, (tuple, list)) else (axis,):
+        number = whole_number(one)
         if isinstance(one, str):
             at = {k for k, name in enumerate(axes) if name == one}
         else:
-            k = one + len(axes) if one < 0 else one
-            at = {k} if 0 <= k < len(axes) else set()
+            at = {k for k in range(len(axes)) if number in (k, k - len(axes))}
         if not at:
             left = ", ".join(f"{k} ({name!r})" for k, name in enumerate(axes)) or "none"
             raise InvalidInputError(f"there is no axis {one!r}; there are: {left}")

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from leafshap.columns import is_missing
 from leafshap.errors import InvalidInputError
-from leafshap.explanation.data import select_data
+from leafshap.explanation.data import objects, select_data
+from leafshap.integers import whole_number
 
 if TYPE_CHECKING:
     from leafshap.explanation.explanation import Explanation
@@ -36,7 +38,9 @@ def select_rows(key: Any, n_rows: int) -> tuple[Any, bool]:
     TypeError
         If it does not select rows.
     IndexError
-        If it is a mask of another length.
+        If it is a mask of another length, or a number out of range.
+    InvalidInputError
+        If it is a mask with missing values.
     """
     if isinstance(key, tuple):
         raise TypeError("only rows can be selected: use .values for features and outputs")
@@ -52,7 +56,7 @@ def select(explanation: Explanation, key: Any) -> Explanation:
     TypeError, IndexError
         If a key cannot select along its axis, or is out of range.
     InvalidInputError
-        If a name is unknown, or there are several of it.
+        If a name is unknown, or there are several of it, or a mask has missing values.
     """
     axes = explanation.axes
     keys = _expand(key, axes)
@@ -99,7 +103,12 @@ def axis_names(explanation: Explanation, k: int) -> list[str] | None:
             names = explanation.partner_names
     if isinstance(names, list):
         return names
-    return [f"{_SINGULAR[axis].capitalize()} {i}" for i in range(size)]
+    return made_up_names(_SINGULAR[axis], size)
+
+
+def made_up_names(what: str, n: int) -> list[str]:
+    """Names of features or outputs that have none: "Feature 0", "Feature 1", ..."""
+    return [f"{what.capitalize()} {i}" for i in range(n)]
 
 
 def pick(key: Any, size: int, names: list[str] | None, axis: str) -> Pick:
@@ -110,12 +119,18 @@ def pick(key: Any, size: int, names: list[str] | None, axis: str) -> Pick:
         key = key.values if np.ndim(key.values) else int(key.values)
     if hasattr(key, "toarray"):  # a mask made of a sparse column
         key = key.toarray().reshape(-1)
-    found = np.asarray(key)
-    if found.size == 0:
+    if isinstance(key, (list, tuple)) and any(isinstance(one, str) for one in key):
+        found: npt.NDArray[Any] = objects(key)  # numpy would make text of numbers beside names
+    else:
+        found = np.asarray(key)
+    if found.size == 0 and found.dtype.kind != "b":
         found = found.astype(np.intp)
-    if names is not None and found.dtype.kind in "UTO":
-        at = positions(np.atleast_1d(found).tolist(), names, _SINGULAR[axis])
-        return at if found.ndim else int(at[0])
+    if found.dtype.kind in "UTO" and found.ndim < 2:
+        if _is_mask(found, axis):
+            found = found.astype(bool)
+        elif names is not None:
+            at = [_position(one, size, names, axis) for one in np.atleast_1d(found).tolist()]
+            return np.array(at, dtype=np.intp) if found.ndim else at[0]
     if found.dtype.kind not in "biu" or found.ndim > 1 or (found.ndim == 0 and found.dtype == bool):
         raise TypeError(_refusal(axis, names is not None))
     if found.dtype.kind == "b":
@@ -124,10 +139,44 @@ def pick(key: Any, size: int, names: list[str] | None, axis: str) -> Pick:
         return np.flatnonzero(found)
     outside = (found < -size) | (found >= size)
     if outside.any():
-        first = np.atleast_1d(found)[np.atleast_1d(outside)][0]
-        raise IndexError(f"{_SINGULAR[axis]} {first} is out of range: there are {size} {axis}")
+        raise _out_of_range(np.atleast_1d(found)[np.atleast_1d(outside)][0], size, axis)
     found = np.where(found < 0, found + size, found)
     return found if found.ndim else int(found)
+
+
+def _is_mask(found: npt.NDArray[Any], axis: str) -> bool:
+    """Whether objects are truth values; of those of tables some may be missing.
+
+    Raises
+    ------
+    InvalidInputError
+        If some are missing: whether these are meant cannot be known.
+    """
+    known = [one for one in np.atleast_1d(found) if not is_missing(one)]
+    if not (found.ndim and known and all(isinstance(one, (bool, np.bool_)) for one in known)):
+        return False
+    if len(known) < len(found):
+        raise InvalidInputError(
+            f"the mask of {axis} has missing values at {len(found) - len(known)} of {len(found)} "
+            f"places: say what they mean, such as mask.fill_null(False) or mask.fillna(False)"
+        )
+    return True
+
+
+def _position(one: Any, size: int, names: Sequence[str], axis: str) -> int:
+    """Position of one feature or output in a list that may mix names and numbers."""
+    number = whole_number(one)
+    if number is not None:
+        if not -size <= number < size:
+            raise _out_of_range(number, size, axis)
+        return number % size
+    if not isinstance(one, str):
+        raise TypeError(_refusal(axis, True))
+    return int(positions([one], names, _SINGULAR[axis])[0])
+
+
+def _out_of_range(number: int, size: int, axis: str) -> IndexError:
+    return IndexError(f"{_SINGULAR[axis]} {number} is out of range: there are {size} {axis}")
 
 
 def positions(

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from leafshap.errors import MissingDependencyError
+from leafshap.errors import InvalidInputError, MissingDependencyError
 from leafshap.explanation.data import displayed
+from leafshap.explanation.selection import axis_names
 
 if TYPE_CHECKING:
     import shap
@@ -22,9 +23,11 @@ def to_shap(explanation: Explanation) -> shap.Explanation:
     except ImportError as error:
         raise MissingDependencyError("to_shap needs shap: pip install shap") from error
     values, base = explanation.values, explanation.base_values
+    if any(n == 0 for n, a in zip(values.shape, explanation.axes, strict=True) if a == "features"):
+        raise InvalidInputError("there are no features: shap's Explanation cannot hold that")
     outputs = explanation.output_names
     if outputs is None and "outputs" in explanation.axes:
-        outputs = [f"Output {k}" for k in range(explanation.shape[-1])]
+        outputs = axis_names(explanation, len(explanation.axes) - 1)
     if isinstance(outputs, str) and values.ndim < 2:
         outputs = None  # shap's constructor fails on the name of one output beside one axis
     data: Any = displayed(explanation.data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,8 @@ from leafshap.errors import InvalidInputError, MissingDependencyError
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+Columns = Sequence[tuple[str, npt.NDArray[Any]]]  # names may repeat
 
 _SHOWN = 12
 
@@ -71,12 +73,12 @@ class Table:
         return pyarrow.table({k: _arrow_column(pyarrow, v) for k, v in self.columns.items()})
 
     def __repr__(self) -> str:
-        return text_table(self.columns, _SHOWN)
+        return text_table(list(self.columns.items()), _SHOWN)
 
     def _repr_html_(self) -> str:
         from leafshap.explanation.html import table_html
 
-        return table_html(self.columns)
+        return table_html(list(self.columns.items()))
 
 
 def import_pandas() -> Any:
@@ -98,18 +100,28 @@ def import_pyarrow() -> Any:
 
 
 def format_cell(value: Any) -> str:
-    """Show a number with four digits, anything else as it is."""
+    """Show a number with four digits, anything else as `label_text` does."""
     if isinstance(value, (float, np.floating)):
         return f"{value:.4g}"
-    return str(value)
+    return label_text(value)
 
 
-def text_table(columns: dict[str, npt.NDArray[Any]], most: int) -> str:
+def label_text(value: Any) -> str:
+    """Show a value in full; a date without a time of day that is zero."""
+    if not isinstance(value, np.datetime64):
+        return str(value)
+    day, _, time = str(value).partition("T")
+    if "." in time:
+        time = time.rstrip("0").rstrip(".")
+    return day if not time.strip("0:") else f"{day} {time}"
+
+
+def text_table(columns: Columns, most: int) -> str:
     """Columns side by side, numbers to the right, at most so many rows."""
-    n = len(next(iter(columns.values())))
-    cells = [[name, *map(format_cell, column[:most])] for name, column in columns.items()]
+    n = len(columns[0][1])
+    cells = [_aligned([name, *map(format_cell, column[:most])], column) for name, column in columns]
     lines = []
-    for line in zip(*(_aligned(c, columns[c[0]]) for c in cells), strict=True):
+    for line in zip(*cells, strict=True):
         lines.append("  ".join(line).rstrip())
     return "\n".join(lines + ([f"... {n - most} more"] if n > most else []))
 

@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from leafshap.errors import InvalidInputError
-from leafshap.explanation.data import column, displayed
+from leafshap.explanation.data import column, displayed, objects
 from leafshap.explanation.reductions import row_blocks
 from leafshap.explanation.selection import axis_names
 from leafshap.explanation.tables import Table
-from leafshap.integers import whole_number
+from leafshap.integers import at_least
 
 if TYPE_CHECKING:
     from leafshap.explanation.explanation import Explanation
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 def top_features(explanation: Explanation, k: int) -> Table:
     """See `Explanation.top`."""
-    number = whole_number(k)
-    if number is None or number < 1:
-        raise InvalidInputError(f"k must be a whole number of at least 1, got {k!r}")
+    number = at_least(1, k, "k")
     axes, values = explanation.axes, explanation.values
     if axes.count("features") != 1:
         raise InvalidInputError(
@@ -30,7 +28,7 @@ def top_features(explanation: Explanation, k: int) -> Table:
             'e.sum("features"); of one feature there is nothing to choose'
         )
     where = axes.index("features")
-    names = np.array(axis_names(explanation, where), dtype=object)
+    names = objects(axis_names(explanation, where) or [])
     k = min(number, len(names))
     matrix = np.moveaxis(values, where, -1)  # a view; (n, K, F), or with fewer axes
     lead = matrix.shape[:-1]
@@ -39,8 +37,9 @@ def top_features(explanation: Explanation, k: int) -> Table:
     phi = np.empty((n, k), dtype=values.dtype)
     by_row = matrix.reshape((1, *matrix.shape)) if not lead else matrix
     at = 0
-    for rows in row_blocks(by_row):
-        block = np.ascontiguousarray(by_row[rows]).reshape(-1, len(names))
+    for rows in row_blocks(len(by_row), int(np.prod(by_row.shape[1:]))):
+        part = np.ascontiguousarray(by_row[rows])
+        block = part.reshape(int(np.prod(part.shape[:-1])), len(names))
         best = largest(np.abs(block), k)
         chosen[at : at + len(block)] = best
         phi[at : at + len(block)] = np.take_along_axis(block, best, axis=1)
@@ -94,14 +93,14 @@ def _index_columns(
             columns["row"] = number
         else:
             names = axis_names(explanation, len(explanation.axes) - 1)
-            columns["output"] = np.array(names, dtype=object)[number]
+            columns["output"] = objects(names or [])[number]
     return columns
 
 
 def _feature_values(
     data: Any, rows: npt.NDArray[Any] | None, features: npt.NDArray[Any], n_features: int
 ) -> npt.NDArray[Any]:
-    """Value of the feature of every line; numbers stay float64, anything mixed is objects."""
+    """Value of the feature of every line; numbers are float64, dates dates, the rest objects."""
     if rows is None:
         line = displayed(data)
         assert line is not None
@@ -112,8 +111,13 @@ def _feature_values(
     order = np.argsort(features, kind="stable")
     ends = np.searchsorted(features[order], np.arange(n_features + 1))
     parts = [column(data, j)[rows[order[ends[j] : ends[j + 1]]]] for j in range(n_features)]
-    numeric = all(part.dtype.kind in "biuf" for part in parts)
-    out = np.empty(len(features), dtype=np.float64 if numeric else object)
+    kinds = {part.dtype.kind for part in parts}
+    dtype = np.dtype(np.float64 if kinds <= set("biuf") else object)
+    if kinds in ({"M"}, {"m"}):
+        dtype = np.result_type(*parts)
+    out = np.empty(len(features), dtype=dtype)
     for j, part in enumerate(parts):
-        out[order[ends[j] : ends[j + 1]]] = part
+        # numpy would write dates as integers into objects
+        kept = objects(part) if dtype.kind == "O" and part.dtype.kind in "mM" else part
+        out[order[ends[j] : ends[j + 1]]] = kept
     return out

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from leafshap.errors import InvalidInputError
+from leafshap.explanation.selection import made_up_names, positions
 from leafshap.integers import whole_number
 
 _SHOWN = 12
@@ -19,17 +20,16 @@ def choose(what: str, given: Any, names: Sequence[str] | None, size: int) -> int
     what : str
         "feature", "output" or "row", for messages.
     names : sequence of str or None
-        None if the things have no names.
+        None if the things have no names; those of features and outputs are made up then.
 
     Raises
     ------
     InvalidInputError
-        Naming what there is to choose from.
+        Naming what there is to choose from; also if several have the name.
     """
-    if isinstance(given, str):
-        if names is not None and given in names:
-            return list(names).index(given)
-        raise InvalidInputError(f"there is no {what} {given!r}: {_offer(what, names, size)}")
+    if isinstance(given, str) and what != "row":
+        known = made_up_names(what, size) if names is None else list(map(str, names))
+        return int(positions([given], known, what)[0])
     index = whole_number(given)
     if index is None or not -size <= index < size:
         raise InvalidInputError(f"there is no {what} {given!r}: {_offer(what, names, size)}")

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from leafshap.errors import InvalidInputError
-from leafshap.integers import whole_number
+from leafshap.explanation.data import objects
+from leafshap.explanation.selection import made_up_names
+from leafshap.integers import at_least, whole_number
 from leafshap.plots.choices import choose_output
 from leafshap.plots.curves import draw_categories, draw_numbers
-from leafshap.plots.style import INK, clean, literal, new_figures, short
+from leafshap.plots.style import INK, clean, literal, new_figures, read_axes, short
 from leafshap.plots.surface import draw_surface
 
 if TYPE_CHECKING:
@@ -83,17 +85,15 @@ def partial_dependence(
     single = single or (features is not None and not isinstance(features, list))
     if kind is not None and kind not in KINDS:
         raise InvalidInputError(f"unknown kind {kind!r}: expected one of {', '.join(KINDS)}")
-    most = whole_number(max_curves)
-    if most is None or most < 1:
-        raise InvalidInputError(f"max_curves must be a whole number above 0, got {max_curves!r}")
+    most = at_least(1, max_curves, "max_curves")
     plots = [_read(r, kind, output, most, centered) for r in chosen]
     with new_figures(show) as pyplot:
-        axes = _make_axes(pyplot, chosen) if ax is None else _read_axes(ax, len(plots))
+        axes = _make_axes(pyplot, chosen) if ax is None else read_axes(ax, len(plots), "result")
         for axis, r, (average, curves) in zip(axes, chosen, plots, strict=True):
             _draw(axis, r, average, curves, centered, deciles, output)
         if ax is None:
             _share_y(axes, chosen)
-    return axes[0] if single else _array(axes)
+    return axes[0] if single else objects(axes)
 
 
 def _draw(
@@ -220,7 +220,7 @@ def _output_name(result: Mapping[str, Any], output: Any) -> str | None:
         return None
     names = result.get("output_names")
     k = choose_output(output, names, len(values), "")
-    return f"output {k}" if names is None else literal(names[k])
+    return made_up_names("output", len(values))[k] if names is None else literal(names[k])
 
 
 def _is_cut(result: Mapping[str, Any]) -> Sequence[bool]:
@@ -244,16 +244,3 @@ def _share_y(axes: Sequence[Axes], results: Sequence[Mapping[str, Any]]) -> None
     limits = [axis.get_ylim() for axis in curves]
     for axis in curves:
         axis.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
-
-
-def _read_axes(ax: Any, n: int) -> list[Axes]:
-    axes = list(np.ravel(ax)) if isinstance(ax, (list, tuple, np.ndarray)) else [ax]
-    if len(axes) != n:
-        raise InvalidInputError(f"ax must be {n} Axes, one for each result; got {len(axes)}")
-    return axes
-
-
-def _array(axes: Sequence[Axes]) -> npt.NDArray[Any]:
-    out = np.empty(len(axes), dtype=object)
-    out[:] = axes
-    return out

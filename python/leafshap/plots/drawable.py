@@ -14,7 +14,7 @@ values of some kinds. Here every column becomes numbers, by one rule:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,6 +127,7 @@ def _of_values(
     """Numbers if all values are numbers and no categories are `known`, else categories."""
     missing = [is_missing(value) for value in values]
     if known is None:
+        values = [value if isinstance(value, Hashable) else str(value) for value in values]
         if all(
             gone or isinstance(value, (int, float, np.number, np.bool_))
             for value, gone in zip(values, missing, strict=True)

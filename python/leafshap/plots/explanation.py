@@ -18,8 +18,10 @@ from leafshap.plots.reading import (
     check_base,
     common_base,
 )
-from leafshap.plots.shap_calls import draw, draw_force, undisturbed
+from leafshap.plots.scattering import color_of, scattered
+from leafshap.plots.shap_calls import draw, draw_force
 from leafshap.plots.style import figure_of, literal
+from leafshap.plots.violins import filled, grey_missing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     from leafshap.explanation import Explanation
 
 Floats = npt.NDArray[Any]
-
-_POINT_COLOR = "#1E88E5"  # shap's
 
 
 class ExplanationPlots:
@@ -109,7 +109,11 @@ class ExplanationPlots:
     def violin(
         self, *, output: Any = None, ax: Axes | None = None, show: bool = False, **options: Any
     ) -> Axes:
-        """Draw the distribution of phi over the rows, coloured as `beeswarm`."""
+        """Draw the distribution of phi over the rows, coloured as `beeswarm`.
+
+        Where values to colour by are missing, those that are known colour the body; it is grey if
+        none is known.
+        """
         part = self._given.matrix("violin", output)
         self._given.need_rows("violin", 2)
         try:
@@ -135,9 +139,11 @@ class ExplanationPlots:
         row : int, optional
             Needed unless there is one row only.
         """
-        part = self._given.matrix("waterfall", output)
-        check_base("waterfall", part.base_values)
-        shown = self._given.to_shap(part, self._given.row("waterfall", row))
+        part = self._given.matrix("waterfall", output, finite=False)
+        index = self._given.row("waterfall", row)
+        self._given.check_numbers("waterfall", part.values[[index]])
+        check_base("waterfall", part.base_values[[index]])
+        shown = self._given.to_shap(part, index)
         return draw("waterfall", shown, ax=ax, show=show, options=options, finish=_titled(part))[0]
 
     def heatmap(
@@ -209,13 +215,14 @@ class ExplanationPlots:
             True draws one row and returns Axes. False returns shap's object for notebooks, which
             needs ``shap.initjs()`` there; ``shap.save_html(path, object)`` writes it to a file.
         """
-        part = self._given.matrix("force", output)
+        part = self._given.matrix("force", output, finite=False)
         n = len(part.values)
         if matplotlib or row is not None or n == 1:
             rows: Any = [self._given.row("force", row)]
         else:
             rows = slice(None)
         chosen = OutputValues(part.values[rows], part.base_values[rows], part.name)
+        self._given.check_numbers("force", chosen.values)
         check_any("force", chosen.values)
         columns = self._given.columns
         data = None
@@ -244,7 +251,7 @@ class ExplanationPlots:
 
     def scatter(
         self,
-        feature: Any,
+        feature: Any = None,
         *,
         color: Any = None,
         output: Any = None,
@@ -257,21 +264,24 @@ class ExplanationPlots:
         Parameters
         ----------
         feature : str, int or tuple
-            Name or number. Of interaction values, a feature alone is its main effect, and a pair
-            of features their whole interaction, phi_ij + phi_ji, against the first, coloured by
-            the second.
+            Name or number; not needed where there is one only, as in ``e[:, "age"]``. Of
+            interaction values, a feature alone is its main effect, and a pair of features their
+            whole interaction, phi_ij + phi_ji, against the first, coloured by the second.
         color : str, int or explanation, optional
             Name or number of a feature to colour by; "auto", or an explanation, for the one that
             seems to interact most; or any colour of matplotlib.
         """
-        part = self._given.output("scatter", output)
-        self._given.need_rows("scatter", 1)
-        columns = self._given.columns
+        given = self._given.of_one_feature()
+        part = given.output("scatter", output)
+        given.need_rows("scatter", 1)
+        columns = given.columns
         if columns is None:
             raise InvalidInputError("scatter needs data, and the explanation has none")
-        index, partner, values, label = self._scattered(part.values, feature)
+        if feature is None:
+            feature = given.only_feature("scatter")
+        index, partner, values, label = scattered(given, part.values, feature)
         if partner is None:
-            partner, plain = self._color(color, index, part.values)
+            partner, plain = color_of(given, color, index, part.values)
             options = options | {"color": plain}
         elif color is not None:
             raise InvalidInputError("a pair is coloured by its second feature: leave color out")
@@ -280,54 +290,20 @@ class ExplanationPlots:
         def finish(axis: Axes) -> None:
             name_categories(axis, column)
             if partner is not None:
-                name = self._given.short_name(partner)
+                name = given.short_name(partner)
                 color_points(axis, column.numbers, values, columns[partner], name, cmap)
-            axis.set_xlabel(self._given.short_name(index))
+            axis.set_xlabel(given.short_name(index))
             axis.set_ylabel(options.get("ylabel", label))
             title(axis)
 
         title = _titled(part, options)
         shown = load_shap().Explanation(
-            values, data=column.numbers, feature_names=self._given.names[index]
+            values, data=column.numbers, feature_names=given.names[index]
         )
         return draw(
             "scatter", shown, ax=ax, show=show, options=options, finish=finish,
             size=(6.0, 5.0) if partner is None else (7.5, 5.0),
         )[0]  # fmt: skip
-
-    def _scattered(self, values: Floats, feature: Any) -> tuple[int, int | None, Floats, str]:
-        """Feature, feature to colour by if that is settled, values (n,), and their label."""
-        pair = isinstance(feature, (tuple, list))
-        if pair and (values.ndim == 2 or len(feature) != 2):
-            raise InvalidInputError(
-                f"scatter draws one feature, or two of interaction values; got {feature!r}"
-            )
-        indices = [self._given.feature(f) for f in (feature if pair else [feature])]
-        i, j = indices[0], indices[-1]
-        name = self._given.short_name(i)
-        if values.ndim == 2:
-            return i, None, values[:, i], f"SHAP value for\n{name}"
-        if i == j:
-            return i, None, values[:, i, i], f"SHAP main effect value for\n{name}"
-        both = values[:, i, j] + values[:, j, i]
-        return i, j, both, f"SHAP interaction value for\n{name}\nand {self._given.short_name(j)}"
-
-    def _color(self, color: Any, index: int, values: Floats) -> tuple[int | None, Any]:
-        """Feature to colour by, or None; and the colour where there is none."""
-        if color is None:
-            return None, _POINT_COLOR
-        given = isinstance(color, (int, np.integer)) and not isinstance(color, bool)
-        if given or (isinstance(color, str) and color in self._given.own_names):
-            return self._given.feature(color), _POINT_COLOR
-        if not (color == "auto" if isinstance(color, str) else hasattr(color, "base_values")):
-            return None, color
-        assert self._given.columns is not None
-        matrix = np.stack([column.numbers for column in self._given.columns], axis=1)
-        phi = values if values.ndim == 2 else values.sum(axis=2)
-        with undisturbed():
-            strongest = load_shap().utils.approximate_interactions(index, phi, matrix)
-        others = [int(j) for j in strongest if j != index]
-        return (others[0] if others else None), _POINT_COLOR
 
     def _swarm(
         self, name: str, part: OutputValues, ax: Axes | None, show: bool, options: dict[str, Any]
@@ -341,8 +317,17 @@ class ExplanationPlots:
                 if not any(column.categories for column in columns):
                     grey = "missing"
                 options = {"color_bar_label": f"Feature value\n(grey: {grey})"} | options
+        known = data
+        if name == "violin" and data is not None and options.get("plot_type") in (None, "violin"):
+            data = filled(data)
+
+        def finish(axis: Axes) -> None:
+            if known is not None and data is not known:
+                grey_missing(axis, part.values, np.isnan(known))
+            _titled(part)(axis)
+
         shown = load_shap().Explanation(part.values, data=data, feature_names=self._given.names)
-        return draw(name, shown, ax=ax, show=show, options=options, finish=_titled(part))[0]
+        return draw(name, shown, ax=ax, show=show, options=options, finish=finish)[0]
 
 
 def _titled(part: OutputValues, options: Mapping[str, Any] | None = None) -> Callable[[Axes], None]:

@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from leafshap.errors import InvalidInputError
-from leafshap.integers import whole_number
+from leafshap.explanation.data import objects
+from leafshap.explanation.selection import made_up_names
+from leafshap.integers import at_least
 from leafshap.plots.style import (
     BLUE,
     INK,
@@ -18,6 +20,7 @@ from leafshap.plots.style import (
     clean,
     literal,
     new_figures,
+    read_axes,
     short,
 )
 
@@ -72,19 +75,13 @@ def permutation_importance(
     tables, single = _read(result)
     first = next(iter(tables.values()))
     names = _read_names(result if single else next(iter(result.values())), feature_names, first)
-    most = whole_number(top)
-    if most is None or most < 1:
-        raise InvalidInputError(f"top must be a whole number above 0, got {top!r}")
+    most = at_least(1, top, "top")
     order = np.argsort(-first.mean(axis=1), kind="stable")[:most]
     with new_figures(show) as pyplot:
         if ax is None:
             axes = _make_axes(pyplot, len(tables), len(order))
         else:
-            axes = list(np.ravel(ax)) if isinstance(ax, (list, tuple, np.ndarray)) else [ax]
-            if len(axes) != len(tables):
-                raise InvalidInputError(
-                    f"ax must be {len(tables)} Axes, one for each scorer; got {len(axes)}"
-                )
+            axes = read_axes(ax, len(tables), "scorer")
         for axis, (scorer, values) in zip(axes, tables.items(), strict=True):
             _draw(axis, values[order], [names[j] for j in order])
             if not single:
@@ -92,11 +89,7 @@ def permutation_importance(
         if len(order) < len(first):
             text = f"{len(order)} of {len(first)} features"
             axes[0].set_ylabel(text, color=MUTED, fontsize=9)
-    if single:
-        return axes[0]
-    out = np.empty(len(axes), dtype=object)
-    out[:] = axes
-    return out
+    return axes[0] if single else objects(axes)
 
 
 def _draw(axis: Axes, values: Floats, names: Sequence[str]) -> None:
@@ -157,7 +150,7 @@ def _read(result: Any) -> tuple[dict[str, Floats], bool]:
 def _read_names(bunch: Mapping[str, Any], given: Any, values: Floats) -> list[str]:
     names = bunch.get("names") if given is None else given
     if names is None:
-        return [f"Feature {j}" for j in range(len(values))]
+        return made_up_names("feature", len(values))
     if isinstance(names, str) or len(names) != len(values):
         raise InvalidInputError(
             f"feature_names must be {len(values)} names, got {names!r}"

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from leafshap.errors import InvalidInputError
 from leafshap.explanation import Explanation
-from leafshap.integers import whole_number
+from leafshap.explanation.selection import made_up_names
+from leafshap.integers import at_least
 from leafshap.interactions import InteractionPairs, InteractionSummary
 from leafshap.plots.choices import choose_output
 from leafshap.plots.style import INK, MUTED, clean, enclose, literal, new_figures, short
@@ -70,20 +71,23 @@ def interaction_matrix(
         If matplotlib is not installed.
     """
     table, outputs, own_names = _read(interactions)
-    most = whole_number(top)
-    if most is None or most < 1:
-        raise InvalidInputError(f"top must be a whole number above 0, got {top!r}")
+    most = at_least(1, top, "top")
     k = choose_output(output, outputs, table.shape[2], "the interaction matrix")
     matrix = table[:, :, k]
+    if not np.isfinite(matrix).all():
+        n_wrong = int((~np.isfinite(matrix)).sum())
+        raise InvalidInputError(
+            f"{n_wrong} of {matrix.size} interactions are NaN or infinite: leave those rows out"
+        )
     names = own_names if feature_names is None else [str(name) for name in feature_names]
     if names is None:
-        names = [f"Feature {j}" for j in range(len(matrix))]
+        names = made_up_names("feature", len(matrix))
     if len(names) != len(matrix):
         raise InvalidInputError(f"{len(names)} feature_names were given for {len(matrix)} features")
     order = np.argsort(-matrix.sum(axis=1), kind="stable")[:most]
     title = None
     if table.shape[2] > 1:
-        title = f"output {k}" if outputs is None else literal(outputs[k])
+        title = literal((outputs or made_up_names("output", table.shape[2]))[k])
     with new_figures(show) as pyplot:
         figure = None
         if ax is None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from leafshap.errors import InvalidInputError
+from leafshap.explanation.data import as_table
+from leafshap.explanation.selection import axis_names, made_up_names
 from leafshap.plots.choices import choose, choose_output
 from leafshap.plots.drawable import DrawableColumn, read_drawable
 from leafshap.plots.libraries import load_shap
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from leafshap.explanation import Explanation
 
 Floats = npt.NDArray[Any]
+_SHOWN = 12
+_LARGEST = 1e100  # shap squares values and adds them up
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,11 +50,10 @@ class ExplanationReader:
         """What was done to the values, in words."""
         return [operation for operation, _ in self.explanation.operations]
 
-    @property
-    def own_names(self) -> Sequence[str]:
-        """Names of features without those that are made up."""
-        names = self.explanation.feature_names
-        return [] if names is None or isinstance(names, str) else names
+    @cached_property
+    def feature_names(self) -> list[str]:
+        """Names of all features, made up if there are none."""
+        return axis_names(self.explanation, self.explanation.axes.index("features")) or []
 
     @cached_property
     def n_rows(self) -> int:
@@ -66,9 +68,7 @@ class ExplanationReader:
     @cached_property
     def names(self) -> list[str]:
         """Names of all features, so that matplotlib sets them as they are."""
-        if not self.own_names:
-            return [f"Feature {j}" for j in range(self.n_features)]
-        return [literal(name) for name in self.own_names]
+        return [literal(name) for name in self.feature_names]
 
     @cached_property
     def columns(self) -> list[DrawableColumn] | None:
@@ -77,11 +77,36 @@ class ExplanationReader:
 
     def short_name(self, index: int, longest: int = LONGEST_LABEL) -> str:
         """Name of a feature, its middle left out if it is long."""
-        return short(self.own_names[index], longest) if self.own_names else self.names[index]
+        return short(self.feature_names[index], longest)
 
     def feature(self, feature: Any) -> int:
         """Find a feature by name or number."""
-        return choose("feature", feature, self.own_names or None, self.n_features)
+        return choose("feature", feature, self.feature_names, self.n_features)
+
+    def only_feature(self, plot: str) -> int:
+        """Find the one feature that there is."""
+        if self.n_features == 1:
+            return 0
+        offer = ", ".join(map(repr, self.feature_names[:_SHOWN]))
+        more = ", ..." if self.n_features > _SHOWN else ""
+        raise InvalidInputError(f"{plot} shows one feature: name it; features are {offer}{more}")
+
+    def of_one_feature(self) -> ExplanationReader:
+        """Read one selected feature of several rows as if the others were not there."""
+        e = self.explanation
+        if e.axes[:1] != ("rows",) or "features" in e.axes or e.partner_names is not None:
+            return self
+        if not isinstance(e.feature_names, str):
+            return self
+        data = None if e.data is None else as_table(e.data, e.feature_names)
+        axes = ("rows", "features", *e.axes[1:])
+        values = e.values[:, np.newaxis]
+        return ExplanationReader(
+            replace(
+                e, values=values, data=data, axes=axes, feature_names=[e.feature_names],
+                standard_errors=None,
+            )
+        )  # fmt: skip
 
     def row(self, plot: str, row: Any) -> int:
         """Find a row; without a number there must be one only."""
@@ -101,8 +126,8 @@ class ExplanationReader:
                 "decision show a single one"
             )
 
-    def output(self, plot: str, output: Any) -> OutputValues:
-        """Take one output; what has no rows axis gets one."""
+    def output(self, plot: str, output: Any, finite: bool = True) -> OutputValues:
+        """Take one output; what has no rows axis gets one. Refuse NaN and inf, if it is to."""
         e = self.explanation
         features = e.axes.count("features")
         if features == 0:
@@ -115,6 +140,10 @@ class ExplanationReader:
                 f"{plot} needs the interactions of all features: of these some were selected"
             )
         values, base_values = e.values, np.asarray(e.base_values)
+        if not values.size:
+            raise InvalidInputError(
+                f"{plot} has nothing to draw: the explanation's shape is {values.shape}"
+            )
         if self.single:
             values, base_values = values[np.newaxis], base_values[np.newaxis]
         names = [e.output_names] if isinstance(e.output_names, str) else e.output_names
@@ -123,13 +152,31 @@ class ExplanationReader:
         chosen = choose_output(output, names, n_outputs, plot)
         if not several:
             name = e.output_names if isinstance(e.output_names, str) else None
+            if finite:
+                self.check_numbers(plot, values)
             return OutputValues(values, base_values, name)
-        name = f"output {chosen}" if names is None else str(names[chosen])
+        name = str((names or made_up_names("output", n_outputs))[chosen])
+        if finite:
+            self.check_numbers(plot, values[..., chosen])
         return OutputValues(values[..., chosen], base_values[:, chosen], name)
 
-    def matrix(self, plot: str, output: Any) -> OutputValues:
+    def check_numbers(self, plot: str, values: Floats) -> None:
+        """Refuse what shap and matplotlib stop at, or draw nonsense of."""
+        wrong = ~np.isfinite(values)
+        if wrong.any():
+            rows = wrong.reshape(len(values), -1).any(axis=1)
+            first = self.feature_names[int(np.argwhere(wrong)[0][1])]
+            raise InvalidInputError(
+                f"{plot} needs finite values: those of {int(rows.sum())} of {len(values)} rows are "
+                f"NaN or infinite, the first of feature {first!r}"
+            )
+        largest = float(np.abs(values).max())
+        if largest > _LARGEST:
+            raise InvalidInputError(f"{plot} cannot draw values as large as {largest:.3g}")
+
+    def matrix(self, plot: str, output: Any, finite: bool = True) -> OutputValues:
         """Take one output of values that are not interaction values."""
-        part = self.output(plot, output)
+        part = self.output(plot, output, finite)
         if part.values.ndim == 3:
             raise InvalidInputError(
                 f"{plot} draws no interaction values: take leafshap.plots.interaction_matrix, or "
@@ -165,6 +212,8 @@ def check_base(plot: str, base_values: Floats) -> None:
     """Refuse values that do not add up from anything, such as absolute ones."""
     if np.isnan(base_values).any():
         raise InvalidInputError(f"{plot} adds values up, and these have no base values")
+    if not np.isfinite(base_values).all():
+        raise InvalidInputError(f"{plot} needs finite base values")
 
 
 def common_base(plot: str, part: OutputValues) -> float:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from leafshap.integers import at_least
 from leafshap.plots.libraries import load_shap
 from leafshap.plots.style import enclose, figure_of, new_figures
 
@@ -60,6 +61,8 @@ def draw(
         What shap's function returned.
     """
     function = getattr(load_shap().plots, name)
+    if options.get("max_display") is not None:
+        options = options | {"max_display": at_least(1, options["max_display"], "max_display")}
     arguments = what if isinstance(what, tuple) else (what,)
     with new_figures(show) as pyplot, undisturbed():
         before = None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from leafshap.errors import InvalidInputError
 from leafshap.plots.libraries import load_pyplot
 
 if TYPE_CHECKING:
@@ -45,6 +46,14 @@ def figure_of(axis: Axes) -> Figure:
     while getattr(figure, "figure", figure) is not figure:
         figure = figure.figure
     return figure  # type: ignore[no-any-return]
+
+
+def read_axes(ax: Any, n: int, each: str) -> list[Axes]:
+    """Read n Axes of the user, one for `each` of something."""
+    axes = list(np.ravel(ax)) if isinstance(ax, (list, tuple, np.ndarray)) else [ax]
+    if len(axes) != n:
+        raise InvalidInputError(f"ax must be {n} Axes, one for each {each}; got {len(axes)}")
+    return axes
 
 
 def enclose(figure: Figure) -> None:
