@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leafshap.explanation import Values, select_rows
+from leafshap.explanation.selection import made_up_names
 
 _SHOWN = 5  # pairs in the summary's repr
 
@@ -144,7 +145,7 @@ class InteractionSummary:
         """Names of the features of each pair ("Feature 3" where there are none)."""
         names = self.feature_names
         if names is None:
-            names = [f"Feature {i}" for i in range(len(self.mean_abs_main_effects))]
+            names = made_up_names("feature", len(self.mean_abs_main_effects))
         return [(names[i], names[j]) for i, j in self.pairs]
 
     def __repr__(self) -> str:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from leafshap.background import read_weights
 from leafshap.errors import InvalidInputError, UnsupportedModelError
 from leafshap.explainers.tree import TreeExplainer
+from leafshap.explanation.selection import made_up_names
 from leafshap.importance.splits import name_of_kind
 from leafshap.inputs import InputRows, take_rows
 
@@ -191,7 +192,7 @@ def compare_importances(
         table.update(_permutation_columns(result))
     names = feature_names if feature_names is not None else rows.names or ensemble.feature_names
     if names is None:
-        names = [f"Feature {j}" for j in range(ensemble.n_features)]
+        names = made_up_names("feature", ensemble.n_features)
     return ImportanceTable([str(name) for name in names], table)
 
 

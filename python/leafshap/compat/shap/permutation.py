@@ -18,6 +18,7 @@ from leafshap.compat.shap.drop_in import DropIn, warn_fallback
 from leafshap.compat.shap.functions import innermost
 from leafshap.compat.shap.sampled import SampledValues, draw_seed
 from leafshap.errors import LeafshapError, ModelCallError, UnsupportedModelError
+from leafshap.explanation.selection import made_up_names
 
 _DEFAULTS = {
     "max_evals": 500,
@@ -231,7 +232,7 @@ class PermutationExplainer(shap.PermutationExplainer, metaclass=DropIn):
             values,
             found.base_values,
             X,
-            feature_names=names or [f"Feature {j}" for j in range(width)],
+            feature_names=names or made_up_names("feature", width),
             output_names=None if output_names is None else np.array(output_names),
             error_std=errors if error_bounds else None,
             compute_time=time.time() - began,
