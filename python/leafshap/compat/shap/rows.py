@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from leafshap.errors import InvalidInputError
 from leafshap.explanation.data import displayed
 from leafshap.inputs import InputSchema, container_of
 
@@ -42,9 +43,13 @@ def dense_rows(matrix: Any) -> npt.NDArray[np.float32]:
 def by_position(X: Any, schema: InputSchema) -> Any:
     """Let a DataFrame with other column names than the model's through, as shap does.
 
-    People rename columns for their plots. The model's names in another order are left as they are,
-    for leafshap to refuse: shap would take them for each other. Masked arrays lose their mask,
-    which libraries do not see.
+    People rename columns for their plots. Masked arrays lose their mask, which libraries do not
+    see.
+
+    Raises
+    ------
+    InvalidInputError
+        If they are the model's names in another order: shap would take them for each other.
     """
     if isinstance(X, np.ma.MaskedArray):
         return X.data
@@ -52,8 +57,14 @@ def by_position(X: Any, schema: InputSchema) -> Any:
     if names is None or not hasattr(X, "set_axis") or not hasattr(X, "columns"):
         return X
     found = [str(name) for name in X.columns]
-    if len(found) != len(names) or sorted(found) == sorted(names):
+    if found == names or len(found) != len(names):
         return X
+    if sorted(found) == sorted(names):
+        j = next(j for j, name in enumerate(names) if found[j] != name)
+        raise InvalidInputError(
+            f"the columns are the model's in another order: column {j} is {found[j]!r}, the "
+            f"model's is {names[j]!r}; bring them into the order of training first"
+        )
     return X.set_axis(names, axis=1)
 
 
