@@ -172,3 +172,15 @@ def test_masks_are_not_seen() -> None:
         compat.TreeExplainer(forest, masked).shap_values(X[:4]),
         compat.TreeExplainer(forest, X[:6]).shap_values(X[:4]),
     )
+
+
+def test_explainer_hands_arguments_on() -> None:
+    model = pytest.importorskip("sklearn.ensemble").GradientBoostingClassifier(n_estimators=5)
+    model.fit(X, y > 0)
+    explainer = compat.Explainer(model, X[:20], feature_perturbation="tree_path_dependent")
+    assert explainer.feature_perturbation == "tree_path_dependent"
+    explainer = compat.Explainer(model, X[:20], model_output="probability")
+    total = explainer.shap_values(X[:5]).sum(1) + explainer.expected_value
+    np.testing.assert_allclose(total, model.predict_proba(X[:5])[:, 1], rtol=1e-9)
+    with pytest.raises(TypeError, match="no_such_argument"):
+        compat.Explainer(model, X[:20], no_such_argument=1)

@@ -105,9 +105,10 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
         model: Any,
         data: Any = None,
         model_output: Any = "raw",
-        perturbation: str = "auto",
+        feature_perturbation: str = "auto",
         feature_names: Any = None,
-        **_: Any,
+        link: Any = None,
+        linearize_link: Any = None,
     ) -> None:
         """Make the engine, and all attributes of shap's.
 
@@ -118,7 +119,7 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
         """
         self._engine = None
         check_masker(data)
-        perturbation = choose_perturbation(perturbation, data is not None)
+        perturbation = choose_perturbation(feature_perturbation, data is not None)
         if not isinstance(model_output, str) or model_output not in MODEL_OUTPUTS:
             raise UnsupportedModelError(f"model_output={model_output!r} is not supported")
         if perturbation == "tree_path_dependent" and model_output != "raw":
