@@ -182,5 +182,7 @@ def test_explainer_hands_arguments_on() -> None:
     explainer = compat.Explainer(model, X[:20], model_output="probability")
     total = explainer.shap_values(X[:5]).sum(1) + explainer.expected_value
     np.testing.assert_allclose(total, model.predict_proba(X[:5])[:, 1], rtol=1e-9)
+    with pytest.warns(DeprecationWarning, match="approximate argument"):
+        compat.Explainer(model, approximate=True)
     with pytest.raises(TypeError, match="no_such_argument"):
         compat.Explainer(model, X[:20], no_such_argument=1)

@@ -70,14 +70,8 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
         link: Any = None,
         linearize_link: Any = None,
     ) -> None:
-        if approximate is not _NOT_GIVEN:
-            warn_caller(
-                "The approximate argument has been deprecated in version v0.47.0 and has no "
-                "effect: use that of shap_values or of the call",
-                DeprecationWarning,
-            )
         try:
-            self._make(model, data, model_output, feature_perturbation, feature_names)
+            self._make(model, data, model_output, feature_perturbation, feature_names, approximate)
         except LinearTreeError:  # shap reads them, and is wrong
             raise
         except (UnsupportedModelError, InvalidModelError) as error:
@@ -107,6 +101,7 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
         model_output: Any = "raw",
         feature_perturbation: str = "auto",
         feature_names: Any = None,
+        approximate: Any = _NOT_GIVEN,
         link: Any = None,
         linearize_link: Any = None,
     ) -> None:
@@ -118,6 +113,12 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
             If leafshap does not explain this.
         """
         self._engine = None
+        if approximate is not _NOT_GIVEN:
+            warn_caller(
+                "The approximate argument has been deprecated in version v0.47.0 and has no "
+                "effect: use that of shap_values or of the call",
+                DeprecationWarning,
+            )
         check_masker(data)
         perturbation = choose_perturbation(feature_perturbation, data is not None)
         if not isinstance(model_output, str) or model_output not in MODEL_OUTPUTS:
