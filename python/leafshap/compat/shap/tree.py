@@ -352,6 +352,8 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
             return
         pickle.dump(type(self), out_file)
         with Serializer(out_file, "leafshap.TreeExplainer", version=0) as block:
+            if model_saver == ".save" and not hasattr(self._model, "save"):
+                model_saver = "auto"  # pickled; shap 0.47 would look for the method
             block.save("model", self._model, model_saver)
             block.save("data", self.masker, None if self.masker is None else masker_saver)
             block.save("model_output", self.model_output)
