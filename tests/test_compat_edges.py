@@ -186,3 +186,11 @@ def test_explainer_hands_arguments_on() -> None:
         compat.Explainer(model, approximate=True)
     with pytest.raises(TypeError, match="no_such_argument"):
         compat.Explainer(model, X[:20], no_such_argument=1)
+
+
+def test_sparse_background_is_shown_dense() -> None:
+    sparse = pytest.importorskip("scipy.sparse")
+    forest = pytest.importorskip("sklearn.ensemble").RandomForestRegressor(3).fit(X, y)
+    explainer = compat.TreeExplainer(forest, sparse.csr_matrix(X[:20]))
+    np.testing.assert_array_equal(explainer.data, X[:20])
+    np.testing.assert_array_equal(explainer.masker.data, X[:20])

@@ -10,7 +10,8 @@ from shap import maskers
 from shap.utils._exceptions import ExplainerError, InvalidMaskerError
 
 from leafshap.background import rows_and_weights
-from leafshap.compat.shap.rows import by_position, shown_rows
+from leafshap.compat.shap.rows import by_position
+from leafshap.explanation.data import displayed
 from leafshap.inputs import InputSchema
 
 
@@ -54,8 +55,7 @@ def masker_of(data: Any) -> Any:
     """Wrap background data as shap does, but all of its rows; None without data."""
     if data is None or isinstance(data, maskers.Masker):
         return data
-    rows = data if isinstance(data, (np.ndarray, pd.DataFrame)) else rows_and_weights(data)[0]
-    if not isinstance(rows, (np.ndarray, pd.DataFrame)):
-        rows = np.asarray(shown_rows(rows))
-    rows = rows if rows.ndim == 2 else np.atleast_2d(np.asarray(rows))
+    rows, _ = rows_and_weights(data)
+    if not isinstance(rows, pd.DataFrame):
+        rows = np.atleast_2d(np.asarray(displayed(rows)))
     return maskers.Independent(rows, max_samples=max(1, len(rows)))

@@ -90,8 +90,5 @@ def _is_plain(masker: Any, *, none: bool) -> bool:
 
 def _as_floats(masker: Any) -> Any:
     """Make a background of integers one of floats: shap would round the explained rows to it."""
-    if isinstance(masker, np.ndarray) and masker.dtype.kind in "iu":
-        return masker.astype(np.float64)
-    if isinstance(masker, pd.DataFrame) and masker.to_numpy().dtype.kind in "iu":
-        return masker.astype(np.float64)
-    return masker
+    known = isinstance(masker, (np.ndarray, pd.DataFrame))
+    return masker.astype(np.float64) if known and np.asarray(masker).dtype.kind in "iu" else masker

@@ -58,6 +58,7 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
 
     replaces = shap.TreeExplainer
     _engine: Any = None  # leafshap's; None: shap's own code is used
+    _may_fall_back = True
 
     def __init__(
         self,
@@ -70,11 +71,19 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
         link: Any = None,
         linearize_link: Any = None,
     ) -> None:
+        if approximate is not _NOT_GIVEN:
+            warn_caller(
+                "The approximate argument has been deprecated in version v0.47.0 and has no "
+                "effect: use that of shap_values or of the call",
+                DeprecationWarning,
+            )
         try:
-            self._make(model, data, model_output, feature_perturbation, feature_names, approximate)
+            self._make(model, data, model_output, feature_perturbation, feature_names)
         except LinearTreeError:  # shap reads them, and is wrong
             raise
         except (UnsupportedModelError, InvalidModelError) as error:
+            if not self._may_fall_back:
+                raise
             del self._engine
             super().__init__(model, data, model_output, feature_perturbation, feature_names)
             if isinstance(error, InvalidModelError):  # what shap does not notice
@@ -91,19 +100,13 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
             If it cannot.
         """
         made = cls.__new__(cls)
-        made._make(*arguments, **options)
+        made._may_fall_back = False
+        cls.__init__(made, *arguments, **options)
+        del made._may_fall_back
         return made
 
     def _make(
-        self,
-        model: Any,
-        data: Any = None,
-        model_output: Any = "raw",
-        feature_perturbation: str = "auto",
-        feature_names: Any = None,
-        approximate: Any = _NOT_GIVEN,
-        link: Any = None,
-        linearize_link: Any = None,
+        self, model: Any, data: Any, model_output: Any, perturbation: str, feature_names: Any
     ) -> None:
         """Make the engine, and all attributes of shap's.
 
@@ -113,14 +116,8 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
             If leafshap does not explain this.
         """
         self._engine = None
-        if approximate is not _NOT_GIVEN:
-            warn_caller(
-                "The approximate argument has been deprecated in version v0.47.0 and has no "
-                "effect: use that of shap_values or of the call",
-                DeprecationWarning,
-            )
         check_masker(data)
-        perturbation = choose_perturbation(feature_perturbation, data is not None)
+        perturbation = choose_perturbation(perturbation, data is not None)
         if not isinstance(model_output, str) or model_output not in MODEL_OUTPUTS:
             raise UnsupportedModelError(f"model_output={model_output!r} is not supported")
         if perturbation == "tree_path_dependent" and model_output != "raw":
@@ -130,8 +127,9 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
             )
         converted = Converted.of(model)
         ensemble = converted.ensemble
+        self._library = ensemble.source.partition(" ")[0]
         # as XGBoost's own values, which shap gives
-        single = data is None and ensemble.source.startswith("xgboost")
+        single = data is None and self._library == "xgboost"
         self._dtype = "float32" if single else "float64"
         rows = rows_of_background(data, ensemble.schema)
         engine = leafshap.TreeExplainer(
@@ -145,7 +143,6 @@ class TreeExplainer(shap.TreeExplainer, metaclass=DropIn):
         super(TreeExplainer.replaces, self).__init__(model, masker, feature_names=feature_names)
         del self.__dict__["model"]
         self._engine, self._model = engine, model
-        self._library = ensemble.source.partition(" ")[0]
         self._default_limit = default_limit(model, ensemble)
         self._both_classes = (
             model_output == "predict_proba"
