@@ -26,6 +26,7 @@ from leafshap.explanation import Explanation
 from leafshap.interactions import InteractionPairs, InteractionSummary
 
 if _typing.TYPE_CHECKING:
+    from leafshap import batch as batch
     from leafshap import plots as plots
     from leafshap.effects.h_statistic import h_statistic
     from leafshap.effects.partial_dependence import partial_dependence
@@ -67,14 +68,12 @@ _LAZY = {
 if not _typing.TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        if name == "plots":
-            import leafshap.plots
-
-            return leafshap.plots
-        if name not in _LAZY:
-            raise AttributeError(f"module 'leafshap' has no attribute {name!r}")
         import importlib
 
+        if name in ("batch", "plots"):
+            return importlib.import_module(f"leafshap.{name}")
+        if name not in _LAZY:
+            raise AttributeError(f"module 'leafshap' has no attribute {name!r}")
         value = globals()[name] = getattr(importlib.import_module(_LAZY[name]), name)
         return value
 

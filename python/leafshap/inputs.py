@@ -11,7 +11,7 @@ A source reads one kind of container (`ArraySource` and `SparseSource` here, tab
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -49,6 +49,12 @@ class InputSchema:
     missing_value: float = float("nan")
     input_precision: str = "float64"
     sparse_fill: float = 0.0
+
+    def named(self, names: Sequence[str] | None) -> InputSchema:
+        """Give names to the features of a model that knows none."""
+        if self.feature_names is not None or names is None:
+            return self
+        return replace(self, feature_names=list(names))
 
 
 class Source(Protocol):
@@ -227,9 +233,12 @@ def _source_of(X: Any, schema: InputSchema) -> tuple[Source, bool]:
     return ArraySource(np.atleast_2d(array), schema, None), array.ndim == 1
 
 
-def _is_default_name(name: str, index: int) -> bool:
-    """Names that libraries make up for columns without any."""
-    return name in {f"{prefix}{index}" for prefix in ("", "f", "x", "Column_", "column_")}
+def are_made_up(names: Sequence[str]) -> bool:
+    """Whether the names are those that libraries make up for columns without any."""
+    return all(
+        name in {f"{prefix}{i}" for prefix in ("", "f", "x", "Column_", "column_")}
+        for i, name in enumerate(names)
+    )
 
 
 def check_columns(n_columns: int, column_names: list[str] | None, schema: InputSchema) -> None:
@@ -256,9 +265,8 @@ def check_columns(n_columns: int, column_names: list[str] | None, schema: InputS
             f"the columns are the model's in another order: {first}; reorder them first, "
             "for example X = X[explainer.model.feature_names]"
         )
-    for names in (found, wanted):
-        if all(_is_default_name(name, i) for i, name in enumerate(names)):
-            return
+    if are_made_up(found) or are_made_up(wanted):
+        return
     raise InvalidInputError(f"the columns are not the model's: {first}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,7 @@ from leafshap.ensemble import TreeEnsemble
 from leafshap.explainers.additivity import AdditivityCheck, CheckAdditivity
 from leafshap.explainers.arguments import check_names
 from leafshap.explainers.outputs import choose_game_output
-from leafshap.inputs import InputRows
+from leafshap.inputs import InputRows, InputSchema
 
 # Rows of an ensemble whose coalitions are evaluated in one call of the core.
 _RAW_ROWS, _PAIR_ROWS = 512, 32
@@ -80,6 +81,16 @@ class CallableSource:
 
     def check(self, task: Task, which: CheckAdditivity, n_threads: int) -> None:
         """Nothing to check: values add up to the function's own output."""
+
+    @property
+    def input_schema(self) -> InputSchema:
+        """The background's columns."""
+        background = self._background
+        return InputSchema(n_features=background.n_features, feature_names=background.feature_names)
+
+    def without_model(self) -> CallableSource:
+        """Return it as it is: the function is what is explained."""
+        return self
 
 
 class EnsembleSource:
@@ -142,6 +153,18 @@ class EnsembleSource:
         base = np.broadcast_to(null, full.shape)
         assert task.rows is not None
         self._check.run(which, task.rows, (full - null)[:, np.newaxis], base, None, n_threads)
+
+    @property
+    def input_schema(self) -> InputSchema:
+        """What the ensemble expects, with the names that the user or the background gave."""
+        schema = self._background.ensemble.schema
+        return schema.named(self._names)
+
+    def without_model(self) -> EnsembleSource:
+        """Make the same source, which checks against the ensemble's reference predictor."""
+        other = copy.copy(self)
+        other._check = self._check.without_model()
+        return other
 
 
 def columns_of_players(X: Any, columns: Sequence[npt.NDArray[np.int64]], single: bool) -> Any:

@@ -68,6 +68,10 @@ class AdditivityCheck:
         self._ensemble = ensemble
         self._output = output
 
+    def without_model(self) -> AdditivityCheck:
+        """Make a check against the reference predictor of the ensemble, which pickles by itself."""
+        return AdditivityCheck(self._ensemble, self._ensemble, self._output)
+
     def run(
         self,
         which: CheckAdditivity,

@@ -1,8 +1,9 @@
-"""Checks of TreeExplainer's arguments."""
+"""Checks of the explainers' arguments."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -85,3 +86,51 @@ def check_top(top: int | None) -> int | None:
     if number is None or number < 1:
         raise InvalidInputError(f"top must be a positive integer or None, got {top!r}")
     return number
+
+
+def read_seed(seed: Any) -> int:
+    """Check a seed.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is no whole number from 0 to 2**64 - 1.
+    """
+    number = whole_number(seed)
+    if number is None or not 0 <= number < 2**64:
+        raise InvalidInputError(f"seed must be a whole number from 0 to 2**64 - 1, got {seed!r}")
+    return number
+
+
+def read_nsamples(nsamples: Any) -> int | Callable[[int], int] | None:
+    """Check a budget: None for "auto", a number, or a function of the number of players.
+
+    Raises
+    ------
+    InvalidInputError
+    """
+    if isinstance(nsamples, str) and nsamples == "auto":
+        return None
+    if callable(nsamples):
+        count: Callable[[int], int] = nsamples
+        return count
+    number = whole_number(nsamples)
+    if number is None or number < 2:
+        raise InvalidInputError(
+            f'nsamples must be "auto" or a whole number of at least 2, got {nsamples!r}'
+        )
+    return number
+
+
+def read_tolerance(tol: Any) -> float | None:
+    """Check a tolerance of standard errors; None for none.
+
+    Raises
+    ------
+    InvalidInputError
+    """
+    if tol is None:
+        return None
+    if isinstance(tol, (int, float, np.integer, np.floating)) and 0 < tol < 1:
+        return float(tol)
+    raise InvalidInputError(f"tol must be a number between 0 and 1, got {tol!r}")

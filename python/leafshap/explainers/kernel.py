@@ -23,8 +23,9 @@ from leafshap.coalitions.sources import CallableSource, EnsembleSource, Task
 from leafshap.ensemble import TreeEnsemble
 from leafshap.errors import InvalidInputError, UnsupportedModelError
 from leafshap.explainers.additivity import CheckAdditivity, validate_which
+from leafshap.explainers.arguments import read_nsamples, read_seed, read_tolerance
 from leafshap.explanation import Explanation, Values
-from leafshap.integers import whole_number
+from leafshap.inputs import InputSchema
 from leafshap.threads import count_threads
 
 NSamples = int | str | Callable[[int], int]
@@ -129,7 +130,7 @@ class KernelExplainer:
             raise InvalidInputError(
                 f"unknown estimator {estimator!r}: expected one of {', '.join(ESTIMATORS)}"
             )
-        self._seed = _read_seed(seed)
+        self._seed = read_seed(seed)
         self._estimator = estimator
         self._n_jobs = n_jobs
         count_threads(n_jobs)
@@ -164,8 +165,24 @@ class KernelExplainer:
             If it is no whole number from 0 to 2**64 - 1.
         """
         other = copy.copy(self)
-        other._seed = _read_seed(seed)
+        other._seed = read_seed(seed)
         return other
+
+    def for_workers(self, n_jobs: int = 1) -> KernelExplainer:
+        """Make the same explainer for another process, see `TreeExplainer.for_workers`.
+
+        A function remains: it is what is explained.
+        """
+        count_threads(n_jobs)
+        other = copy.copy(self)
+        other._n_jobs = n_jobs
+        other._source = self._source.without_model()
+        return other
+
+    @property
+    def input_schema(self) -> InputSchema:
+        """What rows must look like."""
+        return self._source.input_schema
 
     def shap_values(
         self,
@@ -276,7 +293,7 @@ class KernelExplainer:
         )
         if choice.selection is not None and self._estimator not in ("auto", "quick", "regression"):
             raise InvalidInputError(f'l1_reg needs estimator="regression", not {self._estimator!r}')
-        budget = Budget(_read_nsamples(options.nsamples), _read_tolerance(options.tol))
+        budget = Budget(read_nsamples(options.nsamples), read_tolerance(options.tol))
         n_threads = count_threads(self._n_jobs)
         progress = _Progress()
         task = self._source.task(X, progress)
@@ -368,32 +385,3 @@ def _ensemble_of(model: object) -> TreeEnsemble:
             f"{error}. KernelExplainer explains any function: pass model.predict, or "
             "model.predict_proba"
         ) from error
-
-
-def _read_seed(seed: Any) -> int:
-    number = whole_number(seed)
-    if number is None or not 0 <= number < 2**64:
-        raise InvalidInputError(f"seed must be a whole number from 0 to 2**64 - 1, got {seed!r}")
-    return number
-
-
-def _read_nsamples(nsamples: Any) -> int | Callable[[int], int] | None:
-    if isinstance(nsamples, str) and nsamples == "auto":
-        return None
-    if callable(nsamples):
-        count: Callable[[int], int] = nsamples
-        return count
-    number = whole_number(nsamples)
-    if number is None or number < 2:
-        raise InvalidInputError(
-            f'nsamples must be "auto" or a whole number of at least 2, got {nsamples!r}'
-        )
-    return number
-
-
-def _read_tolerance(tol: Any) -> float | None:
-    if tol is None:
-        return None
-    if isinstance(tol, (int, float, np.integer, np.floating)) and 0 < tol < 1:
-        return float(tol)
-    raise InvalidInputError(f"tol must be a number between 0 and 1, got {tol!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Sequence
 from typing import Any, cast
@@ -19,7 +20,7 @@ from leafshap.explainers.game import TreeGame
 from leafshap.explainers.interactions import InteractionMethods
 from leafshap.explainers.outputs import ExpectedLoss, choose_output
 from leafshap.explanation import Explanation, Values
-from leafshap.inputs import InputRows
+from leafshap.inputs import InputRows, InputSchema
 from leafshap.threads import count_threads
 
 
@@ -127,6 +128,29 @@ class TreeExplainer(InteractionMethods):
         self._check = AdditivityCheck(model, ensemble, output)
         self._game = TreeGame(ensemble, background if interventional else None, output, self._dtype)
         self._expected: npt.NDArray[np.float64] | ExpectedLoss | None = None
+
+    def for_workers(self, n_jobs: int = 1) -> TreeExplainer:
+        """Make the same explainer for another process: it pickles without the user's model.
+
+        Workers then need no XGBoost, LightGBM or scikit-learn. Additivity is checked against the
+        reference predictor of the converted trees instead of the user's model. With background
+        data, what was computed of it goes along.
+
+        Parameters
+        ----------
+        n_jobs : int, default 1
+            Threads of the copy: engines start one worker for each core.
+        """
+        count_threads(n_jobs)
+        other = copy.copy(self)
+        other._n_jobs = n_jobs
+        other._check = self._check.without_model()
+        return other
+
+    @property
+    def input_schema(self) -> InputSchema:
+        """What rows must look like, with the names that the user or the background gave."""
+        return self._ensemble.schema.named(self._feature_names or self._default_names)
 
     @property
     def model(self) -> TreeEnsemble:

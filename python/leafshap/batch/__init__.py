@@ -1,0 +1,11 @@
+"""Large data sets: explain Arrow record batches, files and distributed frames in constant memory.
+
+Needs pyarrow (``pip install "leafshap[batch]"``).
+"""
+
+from __future__ import annotations
+
+from leafshap.batch.scoring import Scorer
+from leafshap.batch.stream import explain_batches
+
+__all__ = ["Scorer", "explain_batches"]

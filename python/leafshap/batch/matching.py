@@ -1,0 +1,106 @@
+"""Which columns of a data set the model reads, by name wherever there are names."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from leafshap.errors import InvalidInputError
+from leafshap.inputs import InputSchema, are_made_up
+
+_NAMED_IN_ERRORS = 5
+
+
+@dataclass(frozen=True)
+class InputColumns:
+    """Columns of the data by what they are for.
+
+    Attributes
+    ----------
+    features : list of str
+        In the model's order, as the data name them.
+    keys : list of str
+        Carried through.
+    label : str or None
+    """
+
+    features: list[str]
+    keys: list[str]
+    label: str | None = None
+
+
+def match_columns(
+    names: Sequence[str], schema: InputSchema, keys: Sequence[str], label: str | None
+) -> InputColumns:
+    """Find the model's features, the keys and the label among the columns of a data set.
+
+    A model with names of its own takes the columns of these names, wherever they stand; one without
+    (or with such as "f0", which libraries make up) all columns but keys and label, in their order.
+
+    Raises
+    ------
+    InvalidInputError
+        If a column is absent, there twice, or their number is not the model's.
+    """
+    present = set(names)
+    for role, wanted in (("key", keys), ("label", [label] if label is not None else [])):
+        for name in wanted:
+            if name not in present:
+                raise InvalidInputError(
+                    f"there is no column {name!r} for the {role}{_closest(name, names)}"
+                )
+    return InputColumns(_features(names, schema, {*keys, label}), list(keys), label)
+
+
+def _features(names: Sequence[str], schema: InputSchema, set_apart: set[str | None]) -> list[str]:
+    own = schema.feature_names
+    if own is not None:
+        found = _by_name(own, names)
+        absent = [name for name, match in zip(own, found, strict=True) if match is None]
+        if not absent:
+            return [match for match in found if match is not None]
+        if not are_made_up(own):
+            raise InvalidInputError(_lack(absent, own, names))
+    rest = [name for name in names if name not in set_apart]
+    if len(rest) != schema.n_features:
+        raise InvalidInputError(
+            f"the model was trained without column names and has {schema.n_features} features, "
+            f"but there are {len(rest)} columns beside keys and label; give the names of its "
+            "features (feature_names=) to take them by name"
+        )
+    _refuse_twice(rest, names)
+    return rest
+
+
+def _by_name(own: Sequence[str], names: Sequence[str]) -> list[str | None]:
+    """Find the column of each feature; LightGBM stores the spaces of names as underscores."""
+    exact = set(names)
+    loose = {name.replace(" ", "_"): name for name in names}
+    found = [name if name in exact else loose.get(name.replace(" ", "_")) for name in map(str, own)]
+    _refuse_twice([name for name in found if name is not None], names)
+    return found
+
+
+def _refuse_twice(wanted: Sequence[str], names: Sequence[str]) -> None:
+    if len(set(names)) == len(names):
+        return
+    for name in wanted:
+        if names.count(name) > 1:
+            raise InvalidInputError(f"there are {names.count(name)} columns called {name!r}")
+
+
+def _lack(absent: Sequence[str], own: Sequence[str], names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in absent[:_NAMED_IN_ERRORS])
+    more = ", ..." if len(absent) > _NAMED_IN_ERRORS else ""
+    return (
+        f"{len(absent)} of the model's {len(own)} columns are not in the data: {shown}{more}"
+        f"{_closest(absent[0], names)}"
+    )
+
+
+def _closest(name: str, names: Sequence[str]) -> str:
+    """Say which column may be meant."""
+    lower = {other.lower(): other for other in names}
+    near = difflib.get_close_matches(name.lower(), lower, n=1)
+    return f" (is it {lower[near[0]]!r}?)" if near else ""

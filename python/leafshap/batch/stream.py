@@ -1,0 +1,123 @@
+"""Explaining a stream of Arrow record batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from leafshap.batch.bad_rows import bad_rows
+from leafshap.batch.layout import OutputOptions
+from leafshap.batch.sampling import check_fraction, sample_rows
+from leafshap.batch.scoring import Explainer, Scorer
+from leafshap.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    import pyarrow as pa
+
+    from leafshap.batch.aggregates import Aggregates
+
+
+def explain_batches(
+    explainer: Explainer,
+    batches: Iterable[pa.RecordBatch],
+    *,
+    aggregates: Aggregates | None = None,
+    sample: float | None = None,
+    seed: int = 0,
+    **options: Unpack[OutputOptions],
+) -> Iterator[pa.RecordBatch]:
+    """Explain a stream of Arrow record batches in constant memory.
+
+    Columns are found by the names of the model's features, wherever they stand; others are left
+    out, unless they are `keys`. A model without feature names takes all columns but keys and label,
+    in their order.
+
+    Parameters
+    ----------
+    explainer : TreeExplainer or KernelExplainer
+    batches : iterable of pyarrow.RecordBatch
+        Of any sizes, all of one schema; also a `pyarrow.RecordBatchReader`. Large ones are
+        explained and given back in pieces.
+    aggregates : Aggregates, optional
+        Every explained row is added to it.
+    sample : float, optional
+        Explain this share of the rows, above 0 and at most 1, drawn at random; the choice does not
+        depend on how rows are cut into batches.
+    seed : int, default 0
+        Of the sample.
+    keys : sequence of str, default ()
+        Columns that are carried through, first in the output.
+    values : str, default "list"
+        "list": a column "shap_values" of fixed-size lists, one number for each feature; "columns":
+        a column "shap_<feature>" for each; "none".
+    base_value : bool, default True
+        Write a float64 column "base_value": what the row's values add up from.
+    prediction : bool, default False
+        Write a float64 column "prediction": base value plus SHAP values, which is the explained
+        output (the margin, unless the explainer has another `model_output`).
+    top_k : int, default 0
+        Write the k features of largest |value|, falling: "top_features" and "top_values", lists.
+    interactions : bool, default False
+        Write SHAP interaction values, F x F numbers row by row ("shap_interaction_values", or
+        "shap_<feature>_<feature>"), in place of SHAP values.
+    label : str, optional
+        Column of the labels, for `model_output="log_loss"`.
+    check_additivity : bool or "all", default True
+        As in `TreeExplainer.shap_values`, for every piece.
+
+    Yields
+    ------
+    pyarrow.RecordBatch
+        Values have the explainer's dtype. With several outputs, every column but the keys is there
+        once for each, its name followed by "_<output>" (the class label, or a number).
+
+    Raises
+    ------
+    InvalidInputError
+        If an option does not hold, a column is absent, or a row does not fit the model: the message
+        names the row, counted from 0 over the whole stream.
+    AdditivityError
+        If values do not add up to the model's prediction.
+    MissingDependencyError
+        If pyarrow is not installed.
+    """
+    scorer = Scorer(explainer, **options)
+    fraction = check_fraction(sample)
+    return _explain_all(scorer, batches, aggregates, fraction, seed)
+
+
+def _explain_all(
+    scorer: Scorer,
+    batches: Iterable[pa.RecordBatch],
+    aggregates: Aggregates | None,
+    fraction: float,
+    seed: int,
+) -> Iterator[pa.RecordBatch]:
+    seen = 0
+    for batch in batches:
+        scorer.output_schema(batch.schema)  # what is wrong with all rows
+        size = scorer.block_rows(batch.num_columns)
+        for start in range(0, max(1, batch.num_rows), size):
+            piece = batch.slice(start, size)
+            n, rows = piece.num_rows, np.arange(seen, seen + piece.num_rows)
+            if fraction < 1:
+                kept = sample_rows(seen, n, fraction, seed)
+                piece, rows = piece.filter(kept), rows[kept]
+            try:
+                yield scorer.explain(piece, aggregates)
+            except InvalidInputError as error:
+                raise _named(scorer, piece, rows, error) from error
+            seen += n
+
+
+def _named(
+    scorer: Scorer, batch: pa.RecordBatch, rows: npt.NDArray[np.int64], error: Exception
+) -> Exception:
+    """Name the row of the stream that is bad, if one is."""
+    found = next(bad_rows(scorer.check_rows, batch), None) if batch.num_rows else None
+    return error if found is None else InvalidInputError(f"row {rows[found[0]]}: {found[1]}")
