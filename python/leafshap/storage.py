@@ -8,14 +8,13 @@ from __future__ import annotations
 import io
 import json
 import os
-import secrets
 import zipfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from leafshap.atomic import whole_file
 from leafshap.columns import is_missing
 from leafshap.converters.arrays import EnsembleArrays
 from leafshap.errors import InvalidModelError, UnsupportedModelError
@@ -80,17 +79,8 @@ def write_arrays(path: str | os.PathLike[str], arrays: EnsembleArrays) -> None:
         value = getattr(arrays, name)
         if value is not None:
             members[name] = np.asarray(value, dtype=dtype)
-    target = Path(path)
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with open(partial, "xb") as file:
-            np.savez(file, allow_pickle=False, **members)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, target)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    with whole_file(path) as partial, open(partial, "xb") as file:
+        np.savez(file, allow_pickle=False, **members)
 
 
 def read_arrays(path: str | os.PathLike[str]) -> EnsembleArrays:
