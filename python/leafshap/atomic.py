@@ -24,6 +24,6 @@ def whole_file(target: str | os.PathLike[str]) -> Iterator[Path]:
 
 def move_into_place(partial: Path, target: Path) -> None:
     """Rename a file, after its content has reached the disk."""
-    with open(partial, "rb") as file:
+    with open(partial, "rb+") as file:
         os.fsync(file.fileno())
     os.replace(partial, target)

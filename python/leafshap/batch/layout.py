@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -175,7 +176,7 @@ class Layout:
         arrays = []
         written = values if interactions is None else interactions
         for k in range(values.shape[2]):
-            numbers = written[..., k].reshape(len(values), -1)
+            numbers = written[..., k].reshape(len(values), math.prod(written.shape[1:-1]))
             if self._output.values == "list":
                 arrays.append(_lists(pa.array(numbers.reshape(-1)), numbers.shape[1]))
             elif self._output.values == "columns":

@@ -1,0 +1,129 @@
+"""Where the results of a run go, and how they get there when they are whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leafshap.atomic import move_into_place, whole_file
+from leafshap.batch.sinks import RejectWriter, format_of, join_parts, open_sink
+from leafshap.batch.sources import Source
+from leafshap.batch.unfinished import UnfinishedRun, move_folder
+from leafshap.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from leafshap.batch.aggregates import Aggregates
+
+AnyPath = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Where results go."""
+
+    output: Path | None
+    format: str  # of the output
+    is_file: bool
+    aggregates: Path | None
+    rejects: Path | None
+
+    @property
+    def first(self) -> Path | None:
+        """What the run is named by."""
+        return self.output or self.aggregates or self.rejects
+
+    @property
+    def all(self) -> list[Path]:
+        """All paths."""
+        return [p for p in (self.output, self.aggregates, self.rejects) if p is not None]
+
+    @classmethod
+    def read(
+        cls,
+        output: AnyPath | None,
+        output_format: str | None,
+        aggregates: AnyPath | None,
+        rejects: AnyPath | None,
+    ) -> Targets:
+        """Check paths and formats.
+
+        Raises
+        ------
+        InvalidInputError
+            If a format is unknown, a folder is absent, or two are the same.
+        """
+        path = None if output is None else Path(output)
+        is_file = path is not None and not path.is_dir() and bool(path.suffix)
+        chosen = output_format or (format_of(path) if path is not None and is_file else "parquet")
+        found = cls(
+            path,
+            chosen,
+            is_file,
+            None if aggregates is None else Path(aggregates),
+            None if rejects is None else Path(rejects),
+        )
+        if found.aggregates is not None:
+            format_of(found.aggregates)
+        for target in found.all:
+            if not target.absolute().parent.is_dir():
+                raise InvalidInputError(f"there is no folder {target.absolute().parent}")
+        if len({target.absolute() for target in found.all}) < len(found.all):
+            raise InvalidInputError(f"two results would go to {found.all[0]}")
+        return found
+
+    def keep_apart(self, inputs: Source) -> None:
+        """Refuse to write over, or among, the files that are read.
+
+        Raises
+        ------
+        InvalidInputError
+        """
+        files = [Path(file).absolute() for file in inputs.files]
+        for target in self.all:
+            path = target.absolute()
+            if any(path == file or path in file.parents for file in files):
+                raise InvalidInputError(f"{target} would replace what is read")
+            if path.parent in inputs.folders:
+                raise InvalidInputError(
+                    f"{target} would be among the files that are read: write to another folder"
+                )
+
+    def write(self, run: UnfinishedRun, n_parts: int, aggregates: Aggregates | None) -> None:
+        """Put everything in its place; what is there already is made once more, the same."""
+        if aggregates is not None and self.aggregates is not None:
+            write_table(aggregates.to_arrow(), self.aggregates)
+        if self.rejects is not None:
+            _join_rejects([run.path(i, "csv") for i in range(n_parts)], self.rejects)
+        if self.output is not None and self.is_file:
+            joined = run.folder / f"joined.{self.format}"
+            join_parts([run.rows_path(i) for i in range(n_parts)], joined, self.format)
+            move_into_place(joined, self.output)
+        elif self.output is not None and run.parts_folder.exists():
+            for path in run.parts_folder.glob("*.tmp"):
+                path.unlink()
+            move_folder(run.parts_folder, self.output)
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write a table to a file whose suffix tells the format; it appears when it is whole."""
+    with whole_file(path) as partial:
+        sink = open_sink(partial, format_of(path), table.schema)
+        for batch in table.to_batches():
+            sink.write(batch)
+        sink.close()
+
+
+def _join_rejects(paths: list[Path], target: Path) -> None:
+    with whole_file(target) as partial:
+        RejectWriter(partial).close()
+        with open(partial, "ab") as out:
+            for path in paths:
+                if path.exists():  # a part made when rejects were not asked for has none
+                    with open(path, "rb") as file:
+                        file.readline()  # the header
+                        shutil.copyfileobj(file, out)

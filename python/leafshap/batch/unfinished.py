@@ -1,0 +1,162 @@
+"""A run that is not finished: a folder beside the output with all that is done so far.
+
+    OUT.unfinished/
+        run.json                what is explained, and how: another run must not go on from here
+        parts/part-00000.arrow  output rows (the format of the output if that is a folder of parts)
+        part-00000.npz          aggregates
+        part-00000.csv          rejected rows
+        part-00000.json         the part is whole: rows, and where the next one starts
+        complete                the output is in its place: only this folder is left to be removed
+
+Every file is written under another name and moved when it is whole, and the part's .json is the
+last of them; a process may be killed at any moment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from leafshap.atomic import move_into_place
+from leafshap.errors import InvalidInputError
+
+SUFFIX = ".unfinished"
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is known of a part that is whole.
+
+    Attributes
+    ----------
+    n_rows : int
+        Rows explained.
+    n_read : int
+        Rows of the input, with those rejected and those not in the sample.
+    n_rejected : int
+    next : dict
+        Where the source goes on.
+    """
+
+    n_rows: int
+    n_read: int
+    n_rejected: int
+    next: dict[str, int]
+
+
+class UnfinishedRun:
+    """The folder of one run.
+
+    Parameters
+    ----------
+    target : Path
+        What the run makes in the end.
+    format : str
+        Of the parts' rows.
+    """
+
+    def __init__(self, target: Path, format: str) -> None:
+        self.folder = target.with_name(target.name + SUFFIX)
+        self.format = format
+        self._run = self.folder / "run.json"
+        self._complete = self.folder / "complete"
+        self.parts_folder = self.folder / "parts"
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a run to go on with; a folder without a description is none."""
+        return self._run.exists()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the output was moved to its place already."""
+        return self._complete.exists()
+
+    def begin(self, description: dict[str, Any]) -> None:
+        """Start anew; what another run has left is removed."""
+        self.remove()
+        self.parts_folder.mkdir(parents=True)
+        self._write_json(self._run, description)
+
+    def description(self) -> dict[str, Any]:
+        """Read what the run was begun with.
+
+        Raises
+        ------
+        InvalidInputError
+            If the file is damaged.
+        """
+        found = self._read_json(self._run)
+        if not isinstance(found, dict):
+            raise InvalidInputError(f"{self._run}: damaged; overwrite starts anew")
+        return found
+
+    def parts(self) -> list[Part]:
+        """List the parts that are whole, up to the first one that is not."""
+        found: list[Part] = []
+        while (path := self.path(len(found), "json")).exists():
+            try:
+                found.append(Part(**self._read_json(path)))
+            except TypeError as error:
+                raise InvalidInputError(f"{path}: damaged; overwrite starts anew") from error
+        return found
+
+    def path(self, number: int, suffix: str) -> Path:
+        """Name a file of a part."""
+        return self.folder / f"part-{number:05d}.{suffix}"
+
+    def rows_path(self, number: int) -> Path:
+        """Name the file of a part's output rows."""
+        return self.parts_folder / f"part-{number:05d}.{self.format}"
+
+    def finish_part(self, number: int, part: Part) -> None:
+        """Say that all files of a part are whole."""
+        self._write_json(self.path(number, "json"), asdict(part))
+
+    def mark_complete(self) -> None:
+        """Say that the output is in its place."""
+        self._write_json(self._complete, {})
+
+    def remove(self) -> None:
+        """Remove the folder; its description last, so that this can be interrupted, too."""
+        if not self.folder.exists():
+            return
+        for path in self._all_but_description():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        self._complete.unlink(missing_ok=True)
+        self._run.unlink(missing_ok=True)
+        self.folder.rmdir()
+
+    def _all_but_description(self) -> Iterator[Path]:
+        kept = {self._run, self._complete}
+        # the last parts first: what is left are always the first ones
+        return (path for path in sorted(self.folder.iterdir(), reverse=True) if path not in kept)
+
+    def _write_json(self, path: Path, content: dict[str, Any]) -> None:
+        partial = path.with_name(f"{path.name}.tmp")
+        partial.write_text(json.dumps(content, indent=1))
+        move_into_place(partial, path)
+
+    @staticmethod
+    def _read_json(path: Path) -> Any:
+        try:
+            return json.loads(path.read_text())
+        except ValueError as error:
+            raise InvalidInputError(f"{path}: damaged; overwrite starts anew") from error
+
+
+def move_folder(folder: Path, target: Path) -> None:
+    """Move a folder to its final name; one that is there is replaced."""
+    if not target.exists():
+        os.rename(folder, target)
+        return
+    old = target.with_name(f".{target.name}.{secrets.token_hex(4)}.old")
+    os.rename(target, old)
+    os.rename(folder, target)
+    shutil.rmtree(old)
