@@ -93,7 +93,7 @@ def read_arrays(path: str | os.PathLike[str]) -> EnsembleArrays:
     """
     with open(path, "rb") as file:
         try:
-            return _unpack(_read_members(file))
+            return _unpack(read_members(file))
         except InvalidModelError as error:
             raise InvalidModelError(f"{os.fspath(path)}: {error}") from error.__cause__
         except Exception as error:  # zipfile and numpy raise a dozen kinds on damaged bytes
@@ -102,8 +102,14 @@ def read_arrays(path: str | os.PathLike[str]) -> EnsembleArrays:
             ) from error
 
 
-def _read_members(file: Any) -> dict[str, npt.NDArray[Any]]:
-    """All arrays of the archive by name; their size is bounded by that of the file."""
+def read_members(file: Any) -> dict[str, npt.NDArray[Any]]:
+    """All arrays of a .npz file by name; their size is bounded by that of the file.
+
+    Raises
+    ------
+    InvalidModelError
+        If a member is compressed; on damaged bytes, one of the dozen kinds of zipfile and numpy.
+    """
     members = {}
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():

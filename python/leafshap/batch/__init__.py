@@ -5,7 +5,9 @@ Needs pyarrow (``pip install "leafshap[batch]"``).
 
 from __future__ import annotations
 
+from leafshap.batch.aggregates import Aggregates
+from leafshap.batch.files import RunReport, explain_files
 from leafshap.batch.scoring import Scorer
 from leafshap.batch.stream import explain_batches
 
-__all__ = ["Scorer", "explain_batches"]
+__all__ = ["Aggregates", "RunReport", "Scorer", "explain_batches", "explain_files"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -146,7 +147,7 @@ def explain_files(
     if aggregates is not None and aggregates.n_rows:
         raise InvalidInputError("aggregates must be empty at the start of a run")
     inputs = open_source(source, input_format)
-    targets.keep_apart(inputs)
+    targets.keep_apart(inputs.files, [source] if isinstance(source, (str, PathLike)) else source)
     columns = scorer.input_columns(inputs.schema, aggregates)
     rows = _batch_rows(scorer, len(columns), memory)
     job = Job(

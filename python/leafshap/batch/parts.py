@@ -74,8 +74,7 @@ class PartFiles:
         if self._sink is not None:
             self._sink.write(rows)
         if self._rejects is not None:
-            for reject in rejects:
-                self._rejects.write(reject)
+            self._rejects.write(rejects)
 
     def finish(self, part: Part, aggregates: Aggregates | None) -> None:
         """Close the files, move them into place, and then say that the part is whole."""
@@ -154,7 +153,9 @@ class Job:
         seen = sum(part.n_read for part in parts)
         columns = self.scorer.input_columns(self.source.schema, self.aggregates)
         start = parts[-1].next if parts else None
-        chunks = self.source.chunks(columns, self.batch_rows, start, rejects=self.rejecting)
+        chunks = self.source.chunks(
+            columns, self.batch_rows, start, rejects=self.rejecting, exact=self._exact
+        )
         tell = progress or (lambda done, total: None)
         tell(seen, self.source.n_rows)
         current: _Open | None = None
@@ -179,9 +180,15 @@ class Job:
                 finish(current or self._open(open_part, 0))
         return parts
 
+    @property
+    def _exact(self) -> set[str]:
+        """Columns that are written, or grouped by, as they are."""
+        group = None if self.aggregates is None else self.aggregates.group
+        return {*self.scorer.output.keys, *([] if group is None else [group])}
+
     def _open(self, open_part: Callable[[int], PartWriter], number: int) -> _Open:
         like = self.aggregates
-        return _Open(open_part(number), None if like is None else like.empty_like())
+        return _Open(open_part(number), None if like is None else like.empty())
 
     def _explain(
         self, chunk: Chunk, seen: int, n_read: int, aggregates: Aggregates | None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leafshap.atomic import move_into_place, whole_file
 from leafshap.batch.sinks import RejectWriter, format_of, join_parts, open_sink
-from leafshap.batch.sources import Source
 from leafshap.batch.unfinished import UnfinishedRun, move_folder
 from leafshap.errors import InvalidInputError
 
@@ -76,19 +76,20 @@ class Targets:
             raise InvalidInputError(f"two results would go to {found.all[0]}")
         return found
 
-    def keep_apart(self, inputs: Source) -> None:
-        """Refuse to write over, or among, the files that are read.
+    def keep_apart(self, files: Sequence[str], given: Sequence[AnyPath]) -> None:
+        """Refuse to write over the files that are read, or into a folder that was given.
 
         Raises
         ------
         InvalidInputError
         """
-        files = [Path(file).absolute() for file in inputs.files]
+        paths = [Path(file).absolute() for file in files]
+        folders = {Path(path).absolute() for path in given if Path(path).is_dir()}
         for target in self.all:
             path = target.absolute()
-            if any(path == file or path in file.parents for file in files):
+            if any(path == file or path in file.parents for file in paths):
                 raise InvalidInputError(f"{target} would replace what is read")
-            if path.parent in inputs.folders:
+            if not folders.isdisjoint(path.parents):
                 raise InvalidInputError(
                     f"{target} would be among the files that are read: write to another folder"
                 )

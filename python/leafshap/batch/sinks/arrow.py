@@ -1,0 +1,36 @@
+"""Arrow IPC output; also what the parts of an unfinished run are written as."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leafshap.batch.sinks.grouped import GroupedSink
+from leafshap.batch.sinks.plain import plain_schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_BATCH_ROWS = 1 << 16
+
+
+class ArrowSink(GroupedSink):
+    """Writes an IPC file (Feather version 2), uncompressed, so that it can be mapped.
+
+    Parameters
+    ----------
+    path : Path
+    schema : pyarrow.Schema
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        import pyarrow as pa
+
+        super().__init__(plain_schema(schema), _BATCH_ROWS)
+        self._writer = pa.ipc.new_file(str(path), self._schema)
+
+    def _write_group(self, batch: pa.RecordBatch) -> None:
+        self._writer.write_batch(batch)
+
+    def _finish(self) -> None:
+        self._writer.close()

@@ -1,0 +1,59 @@
+"""Parquet files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from leafshap.batch.sources.listing import InputFile
+from leafshap.batch.sources.row_file import RowFile
+from leafshap.batch.sources.schemas import without_first
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# Pages are read through a buffer of this size per column. Without one a whole column of a row
+# group is held: one group of 5M rows x 15 float32 then took 360 MB instead of 70 (65,536 rows a
+# batch), at the same 20M rows/s and more on one thread. Mapping the file is no quicker, and its
+# pages count as the process's memory; pre-buffering is half as quick and holds the row group.
+_BUFFER = 1 << 17
+
+
+def open_file(file: InputFile, known: dict[str, Any]) -> ParquetFile:
+    """Open a Parquet file."""
+    return ParquetFile(file)
+
+
+class ParquetFile(RowFile):
+    """A Parquet file; only its footer is read at first."""
+
+    def __init__(self, file: InputFile) -> None:
+        import pyarrow.parquet as pq
+
+        self.name = file.name
+        self._path = file.path
+        with pq.ParquetFile(self._path) as opened:
+            self.schema: pa.Schema = opened.schema_arrow.remove_metadata()
+            metadata = opened.metadata
+        sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+        self._group_ends = np.cumsum(sizes, dtype=np.int64)
+        self.n_rows = int(metadata.num_rows)
+
+    def batches(
+        self, columns: list[str], first_row: int, batch_rows: int
+    ) -> Iterator[pa.RecordBatch]:
+        """Read from the row group on that holds the first row; small ones together."""
+        import pyarrow.parquet as pq
+
+        group = int(np.searchsorted(self._group_ends, first_row, side="right"))
+        groups = list(range(group, len(self._group_ends)))
+        if not groups:
+            return
+        before = int(self._group_ends[group - 1]) if group else 0
+        with pq.ParquetFile(self._path, buffer_size=_BUFFER) as opened:
+            batches = opened.iter_batches(
+                batch_rows, row_groups=groups, columns=columns, use_threads=False
+            )
+            yield from without_first(batches, first_row - before)

@@ -1,0 +1,399 @@
+"""leafshap.batch.explain_files: from files to files, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import leafshap
+from batch_cases import NAMES, matrix_of, named_model, rows_of, table_of
+from leafshap.errors import AdditivityError, InvalidInputError
+
+pa = pytest.importorskip("pyarrow")
+
+import pyarrow.csv
+import pyarrow.feather
+import pyarrow.parquet as pq
+
+from leafshap.batch import Aggregates, explain_files
+from leafshap.batch import parts as parts_module
+
+N = 1000
+PARTS: dict[str, Any] = {"part_rows": 300}  # chunks of 256 rows: parts of 512, 488
+
+
+@pytest.fixture
+def explainer() -> leafshap.TreeExplainer:
+    return leafshap.TreeExplainer(named_model())
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    from leafshap.batch import scoring
+
+    monkeypatch.setattr(scoring, "MOST_ROWS", 256)
+
+
+def rows() -> Any:
+    return rows_of(named_model(), N)
+
+
+def written(folder: Path, suffix: str) -> Path:
+    path = folder / f"data.{suffix}"
+    if suffix == "parquet":
+        pq.write_table(table_of(rows()), path, row_group_size=170)
+    elif suffix == "csv":
+        pyarrow.csv.write_csv(table_of(rows()), path)
+    elif suffix == "arrow":
+        pyarrow.feather.write_feather(table_of(rows()), path, compression="uncompressed")
+    else:
+        np.save(path, rows())
+    return path
+
+
+def read(path: Path) -> Any:
+    if path.is_dir():
+        return pa.concat_tables([read(part) for part in sorted(path.iterdir())])
+    if path.suffix == ".csv":
+        return pyarrow.csv.read_csv(path)
+    if path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    return pq.read_table(path) if path.suffix == ".parquet" else pyarrow.feather.read_table(path)
+
+
+def only(folder: Path, *names: str) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == sorted(names)
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("source", ["parquet", "csv", "arrow", "npy"])
+@pytest.mark.parametrize("target", ["out.parquet", "out.arrow", "out.csv", "out.npz", "out"])
+def test_every_format_to_every_format(source: str, target: str, tmp_path: Path) -> None:
+    model = named_model(feature_names=None) if source == "npy" else named_model()
+    explainer = leafshap.TreeExplainer(model)
+    path = written(tmp_path, source)
+    keys = () if source == "npy" else ("id", "group")
+    report = explain_files(
+        explainer, path, tmp_path / target, keys=keys, prediction=True, top_k=2, **PARTS
+    )
+    only(tmp_path, path.name, target)
+    assert (report.n_rows, report.n_rejected, report.n_resumed) == (N, 0, 0)
+    assert report.output == tmp_path / target
+    X = rows()
+    wanted, found = explainer.shap_values(X), read(tmp_path / target)
+    if target == "out.npz":
+        np.testing.assert_array_equal(found["shap_values"], wanted)
+        prediction = found["prediction"]
+    elif target == "out.csv":
+        names = [str(j) for j in range(6)] if source == "npy" else NAMES
+        columns = [found[f"shap_{name}"].to_numpy() for name in names]
+        np.testing.assert_array_equal(np.stack(columns, axis=1), wanted)
+        prediction = found["prediction"].to_numpy()
+        strongest = [names[j] for j in np.abs(wanted).argmax(axis=1)]
+        assert [str(name) for name in found["top_1_feature"].to_pylist()] == strongest
+    else:
+        np.testing.assert_array_equal(matrix_of(found["shap_values"]), wanted)
+        prediction = found["prediction"].to_numpy()
+    np.testing.assert_allclose(prediction, model.predict(X), atol=1e-12)
+    if keys:
+        ids = found["id"] if target == "out.npz" else found["id"].to_numpy()
+        np.testing.assert_array_equal(ids, np.arange(N) * 7)
+        assert ids.dtype == np.int64
+    if target == "out":
+        assert [p.name for p in sorted((tmp_path / "out").iterdir())] == [
+            "part-00000.parquet",
+            "part-00001.parquet",
+        ]
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_aggregates_to_memory_and_to_a_file(
+    explainer: leafshap.TreeExplainer, tmp_path: Path
+) -> None:
+    path, values = written(tmp_path, "parquet"), explainer.shap_values(rows())
+    totals = Aggregates(group="group", interactions=True)
+    report = explain_files(explainer, path, aggregates=totals, **PARTS)
+    assert report.aggregates is totals
+    assert report.output is None
+    np.testing.assert_allclose(totals.mean_abs, np.abs(values).mean(axis=0))
+    summary = explainer.mean_abs_interactions(rows())
+    np.testing.assert_allclose(totals.interactions.mean_abs, summary.mean_abs)
+    only(tmp_path, "data.parquet")
+
+    both = explain_files(
+        explainer, path, tmp_path / "out.parquet", aggregate_output=tmp_path / "sums.csv", **PARTS
+    )
+    only(tmp_path, "data.parquet", "out.parquet", "sums.csv")
+    table = read(tmp_path / "sums.csv")
+    assert table["feature"].to_pylist() == NAMES
+    np.testing.assert_allclose(table["mean_abs"].to_numpy(), np.abs(values).mean(axis=0))
+    assert both.aggregates is not None
+    assert both.aggregates.n_rows == N
+    with pytest.raises(InvalidInputError, match="empty"):
+        explain_files(explainer, path, aggregates=totals)
+    with pytest.raises(InvalidInputError, match="nothing is asked for"):
+        explain_files(explainer, path)
+
+
+class Stop(Exception):
+    """Stands for whatever ends a run."""
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("target", ["out.parquet", "out.csv", "out.npz", "out"])
+@pytest.mark.parametrize("stop_after", [1, 2, 3, 4, 5])
+def test_a_stopped_run_goes_on_where_it_was(
+    target: str,
+    stop_after: int,
+    explainer: leafshap.TreeExplainer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Stopped at the k-th renaming of a file or folder; the rest must be as if it had not been."""
+    (tmp_path / "in").mkdir()
+    path = written(tmp_path / "in", "parquet")
+    sums = {"aggregates": None, "aggregate_output": None}
+    options: dict[str, Any] = {"keys": ["id"], **PARTS}
+    for name in ("whole", "stopped"):
+        (tmp_path / name).mkdir()
+    sums["aggregate_output"] = tmp_path / "whole" / "sums.csv"
+    explain_files(explainer, path, tmp_path / "whole" / target, **sums, **options)
+
+    from leafshap import atomic
+    from leafshap.batch import targets, unfinished
+
+    moves = 0
+    real = atomic.move_into_place
+
+    def move(partial: Path, final: Path) -> None:
+        nonlocal moves
+        moves += 1
+        if moves == stop_after + 1:  # the first one is the description of the run
+            raise Stop
+        real(partial, final)
+
+    here = tmp_path / "stopped"
+    sums["aggregate_output"] = here / "sums.csv"
+    with monkeypatch.context() as patch:
+        for module in (atomic, parts_module, targets, unfinished):
+            patch.setattr(module, "move_into_place", move)
+        with pytest.raises(Stop):
+            explain_files(explainer, path, here / target, **sums, **options)
+    assert not (here / target).exists() or stop_after == 5
+    kept = (here / f"{target}.unfinished").exists()
+    again = {"resume": True} if kept else {}
+    if kept:
+        with pytest.raises(InvalidInputError, match="unfinished run"):
+            explain_files(explainer, path, here / target, **sums, **options)
+    report = explain_files(explainer, path, here / target, **sums, **options, **again)
+    assert report.n_rows == N
+    assert (report.n_resumed > 0) == kept
+    only(here, "sums.csv", target)
+    assert (here / "sums.csv").read_bytes() == (tmp_path / "whole" / "sums.csv").read_bytes()
+    for left, right in zip(files(here / target), files(tmp_path / "whole" / target), strict=True):
+        assert left.name == right.name
+        assert left.read_bytes() == right.read_bytes()
+
+
+def files(path: Path) -> list[Path]:
+    return sorted(path.iterdir()) if path.is_dir() else [path]
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_another_run_is_not_gone_on_with(
+    explainer: leafshap.TreeExplainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, out = written(tmp_path, "parquet"), tmp_path / "out.parquet"
+    calls = 0
+    real = parts_module.Job._explain
+
+    def explain(self: Any, *arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            raise Stop
+        return real(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(parts_module.Job, "_explain", explain)
+        with pytest.raises(Stop) as stopped:
+            explain_files(explainer, path, out, **PARTS)
+    assert "resume" in stopped.value.__notes__[0]
+    described = json.loads((tmp_path / "out.parquet.unfinished" / "run.json").read_text())
+    assert described["sizes"] == {"batch_rows": 256, "part_rows": 300}
+
+    other = leafshap.TreeExplainer(named_model(seed=4))
+    for differs, who, options in [
+        ("model", other, {}),
+        ("model", leafshap.TreeExplainer(named_model(), dtype="float32"), {}),
+        ("options", explainer, {"keys": ["id"]}),
+        ("sample", explainer, {"sample": 0.5}),
+        ("aggregates", explainer, {"aggregates": Aggregates()}),
+    ]:
+        with pytest.raises(InvalidInputError, match=f"another one, its {differs} differ"):
+            explain_files(who, path, out, resume=True, **options)  # type: ignore[arg-type]
+    pq.write_table(table_of(rows()).slice(1), path)
+    with pytest.raises(InvalidInputError, match="another one, its inputs differ"):
+        explain_files(explainer, path, out, resume=True)
+    with pytest.raises(InvalidInputError, match="discard"):
+        explain_files(explainer, path, out)
+    assert explain_files(explainer, path, out, overwrite=True).n_rows == N - 1
+    with pytest.raises(InvalidInputError, match="exists"):
+        explain_files(explainer, path, out)
+    with pytest.raises(InvalidInputError, match="exists"):
+        explain_files(explainer, path, out, resume=True)
+    only(tmp_path, "data.parquet", "out.parquet")
+
+
+def test_resume_without_anything_to_go_on_with_starts(
+    explainer: leafshap.TreeExplainer, tmp_path: Path
+) -> None:
+    report = explain_files(
+        explainer, written(tmp_path, "parquet"), tmp_path / "out.parquet", resume=True
+    )
+    assert (report.n_rows, report.n_resumed) == (N, 0)
+
+
+def test_an_error_in_the_first_part_leaves_nothing(
+    explainer: leafshap.TreeExplainer, tmp_path: Path
+) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text(",".join(NAMES) + "\n1,2,3,4,5,6\n1,2,oops,4,5,6\n")
+    with pytest.raises(InvalidInputError, match=r"data\.csv"):
+        explain_files(explainer, path, tmp_path / "out.parquet")
+    only(tmp_path, "data.csv")
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_bad_rows_end_the_run_or_go_to_a_file(tmp_path: Path) -> None:
+    explainer = leafshap.TreeExplainer(named_model(allow_nan=False))
+    X = np.nan_to_num(rows())
+    X[700, 3] = np.nan
+    path, out = tmp_path / "data.parquet", tmp_path / "out.parquet"
+    pq.write_table(table_of(X), path)
+    with pytest.raises(InvalidInputError, match=r"data\.parquet, row 700: column 3 \('d'\)") as e:
+        explain_files(explainer, path, out, keys=["id"], **PARTS)
+    assert "512 rows are done" in e.value.__notes__[0]
+
+    rejects = tmp_path / "bad.csv"
+    report = explain_files(explainer, path, out, keys=["id"], rejects=rejects, resume=True, **PARTS)
+    assert (report.n_rows, report.n_rejected, report.n_resumed) == (N - 1, 1, 512)
+    assert 700 * 7 not in read(out)["id"].to_pylist()
+    table = read(rejects)
+    assert table["row"].to_pylist() == [700]
+    assert "column 3 ('d')" in table["reason"][0].as_py()
+    np.testing.assert_array_equal(
+        matrix_of(read(out)["shap_values"]),
+        np.delete(explainer.shap_values(np.nan_to_num(X)), 700, 0),
+    )
+    only(tmp_path, "data.parquet", "out.parquet", "bad.csv")
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_samples_are_the_same_however_files_are_cut(
+    explainer: leafshap.TreeExplainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from leafshap.batch import explain_batches, scoring
+
+    path = written(tmp_path, "parquet")
+    options: dict[str, Any] = {"sample": 0.25, "seed": 3, "keys": ["id"]}
+    explain_files(explainer, path, tmp_path / "a.parquet", **options, **PARTS)
+    monkeypatch.setattr(scoring, "MOST_ROWS", 65_536)
+    explain_files(explainer, path, tmp_path / "b.parquet", **options)
+    stream = pa.Table.from_batches(
+        list(explain_batches(explainer, table_of(rows()).to_batches(), **options))
+    )
+    assert read(tmp_path / "a.parquet").equals(read(tmp_path / "b.parquet"))
+    assert read(tmp_path / "a.parquet")["id"].equals(stream["id"])
+
+
+def test_no_rows(explainer: leafshap.TreeExplainer, tmp_path: Path) -> None:
+    path = tmp_path / "data.parquet"
+    pq.write_table(table_of(rows()).slice(0, 0), path)
+    for target in ("out.parquet", "out.csv", "out.npz", "out"):
+        assert explain_files(explainer, path, tmp_path / target, keys=["id"]).n_rows == 0
+        found = read(tmp_path / target)
+        assert len(found["id"]) == 0
+
+
+def test_progress_counts_rows_of_the_input(
+    explainer: leafshap.TreeExplainer, tmp_path: Path
+) -> None:
+    told: list[tuple[int, int | None]] = []
+    path = written(tmp_path, "parquet")
+    explain_files(
+        explainer, path, aggregates=Aggregates(), progress=lambda *found: told.append(found)
+    )
+    assert told[0] == (0, N)
+    assert told[-1] == (N, N)
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"output": "no/such/out.parquet"}, "there is no folder"),
+        ({"output": "out.xlsx"}, r"xlsx"),
+        ({"output": "data.parquet", "overwrite": True}, "replace what is read"),
+        ({"memory": 1000}, "memory"),
+        ({"part_rows": 0}, "part_rows"),
+        ({"rejects": "out.parquet"}, "two results"),
+        ({"source": "absent.parquet"}, "absent"),
+        ({"keys": ["nope"]}, "nope"),
+        ({"aggregate_output": "sums.xyz"}, "xyz"),
+    ],
+)
+def test_wrong_arguments(
+    changes: Any,
+    message: str,
+    explainer: leafshap.TreeExplainer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path, "parquet")
+    call = {"source": "data.parquet", "output": "out.parquet", **changes}
+    with pytest.raises((InvalidInputError, FileNotFoundError), match=message):
+        explain_files(explainer, **call)
+    only(tmp_path, "data.parquet")
+
+
+def test_output_into_the_folder_that_is_read(
+    explainer: leafshap.TreeExplainer, tmp_path: Path
+) -> None:
+    written(tmp_path, "parquet")
+    with pytest.raises(InvalidInputError, match="among the files that are read"):
+        explain_files(explainer, tmp_path, tmp_path / "out.parquet")
+    only(tmp_path, "data.parquet")
+
+
+def test_a_folder_is_replaced_only_if_asked(
+    explainer: leafshap.TreeExplainer, tmp_path: Path
+) -> None:
+    path, out = written(tmp_path, "parquet"), tmp_path / "out"
+    out.mkdir()
+    (out / "mine.txt").write_text("kept")
+    with pytest.raises(InvalidInputError, match="exists"):
+        explain_files(explainer, path, out)
+    assert (out / "mine.txt").exists()
+    explain_files(explainer, path, out, overwrite=True)
+    only(out, "part-00000.parquet")
+    only(tmp_path, "data.parquet", "out")
+
+
+def test_additivity_errors_name_file_and_rows(tmp_path: Path) -> None:
+    xgboost = pytest.importorskip("xgboost")
+    X = np.random.default_rng(0).normal(size=(300, 6)).astype(np.float32)
+    booster = xgboost.train({"nthread": 1}, xgboost.DMatrix(X, X[:, 0]), 3)
+    explainer = leafshap.TreeExplainer(booster)
+    more = xgboost.train({"nthread": 1}, xgboost.DMatrix(X, X[:, 1]), 3, xgb_model=booster)
+    booster.load_model(more.save_raw("ubj"))
+    np.save(tmp_path / "data.npy", X)
+    with pytest.raises(AdditivityError, match=r"data\.npy, rows 0 to 299"):
+        explain_files(explainer, tmp_path / "data.npy", tmp_path / "out.parquet")
+    only(tmp_path, "data.npy")
