@@ -66,7 +66,7 @@ def test_several_outputs_are_columns_of_their_own() -> None:
     for k in range(3):
         np.testing.assert_array_equal(matrix_of(out[f"shap_values_class {k}"]), wanted[:, :, k])
         base = out[f"base_value_class {k}"].to_numpy()
-        np.testing.assert_array_equal(base, explainer.expected_value[k])
+        np.testing.assert_array_equal(base, np.asarray(explainer.expected_value)[k])
         prediction = out[f"prediction_class {k}"].to_numpy()
         np.testing.assert_allclose(prediction, model.predict(X)[:, k], atol=1e-12)
         top = matrix_of(out[f"top_values_class {k}"])

@@ -157,7 +157,7 @@ def test_a_stopped_run_goes_on_where_it_was(
     """Stopped at the k-th renaming of a file or folder; the rest must be as if it had not been."""
     (tmp_path / "in").mkdir()
     path = written(tmp_path / "in", "parquet")
-    sums = {"aggregates": None, "aggregate_output": None}
+    sums: dict[str, Any] = {}
     options: dict[str, Any] = {"keys": ["id"], **PARTS}
     for name in ("whole", "stopped"):
         (tmp_path / name).mkdir()
@@ -186,7 +186,7 @@ def test_a_stopped_run_goes_on_where_it_was(
             explain_files(explainer, path, here / target, **sums, **options)
     assert not (here / target).exists() or stop_after == 5
     kept = (here / f"{target}.unfinished").exists()
-    again = {"resume": True} if kept else {}
+    again: dict[str, Any] = {"resume": True} if kept else {}
     if kept:
         with pytest.raises(InvalidInputError, match="unfinished run"):
             explain_files(explainer, path, here / target, **sums, **options)

@@ -172,8 +172,8 @@ class Scorer:
 
     @property
     def _n_outputs(self) -> int:
-        expected = self._explainer.expected_value
-        return int(np.size(expected)) if not callable(expected) else 1
+        expected: Any = self._explainer.expected_value
+        return 1 if callable(expected) else int(np.size(expected))  # a loss has one
 
     def _bind(self, schema: pa.Schema) -> _Bound:
         """Match a schema with the model; the last answer is kept."""
