@@ -15,9 +15,11 @@ import leafshap
 from batch_cases import NAMES, matrix_of, named_model, rows_of, table_of
 from leafshap.errors import AdditivityError, InvalidInputError, MissingDependencyError
 
-pa = pytest.importorskip("pyarrow")
+pytest.importorskip("pyarrow")
 
-from leafshap.batch import Scorer, explain_batches
+import pyarrow as pa
+
+from leafshap.batch import Aggregates, Scorer, explain_batches
 
 N = 700
 
@@ -141,6 +143,24 @@ def test_a_model_without_names_takes_columns_in_their_order() -> None:
     assert all_rows(named, table).num_rows == 30
 
 
+def test_aggregates_of_a_stream() -> None:
+    model = named_model(feature_names=None, n_outputs=2)
+    X = rows_of(model, 90)
+    explainer = leafshap.TreeExplainer(model)
+    columns = {"group": pa.array(["a", "b", None] * 30), **{f"c{j}": X[:, j] for j in range(6)}}
+    totals = Aggregates(group="group", interactions=True)
+    batches = pa.table(columns).to_batches(max_chunksize=17)
+    outs = list(explain_batches(explainer, batches, aggregates=totals, values="none"))
+    assert sum(out.num_rows for out in outs) == totals.n_rows == 90
+    values = explainer.shap_values(X)
+    np.testing.assert_allclose(totals.mean_abs, np.abs(values).mean(axis=0))
+    np.testing.assert_allclose(totals.groups[None].mean, values[2::3].mean(axis=0))
+    wanted = explainer.mean_abs_interactions(X)
+    np.testing.assert_allclose(totals.interactions.mean_abs, wanted.mean_abs)
+    with pytest.raises(InvalidInputError, match="no column 'nope' for the groups"):
+        list(explain_batches(explainer, batches, aggregates=Aggregates(group="nope")))
+
+
 def test_missing_and_double_columns_are_named() -> None:
     model = named_model()
     explainer = leafshap.TreeExplainer(model)
@@ -152,7 +172,7 @@ def test_missing_and_double_columns_are_named() -> None:
         all_rows(explainer, renamed)
     with pytest.raises(InvalidInputError, match="2 columns called 'age'"):
         all_rows(explainer, table.append_column("age", table["age"]))
-    with pytest.raises(InvalidInputError, match=r"no column 'idd' .*is it 'id'\?"):
+    with pytest.raises(InvalidInputError, match=r"no column 'idd' for a key .*is it 'id'\?"):
         all_rows(explainer, table, keys=["idd"])
     with pytest.raises(InvalidInputError, match="two columns called 'base_value'"):
         all_rows(explainer, table.append_column("base_value", table["y"]), keys=["base_value"])

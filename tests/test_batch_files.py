@@ -13,8 +13,9 @@ import leafshap
 from batch_cases import NAMES, matrix_of, named_model, rows_of, table_of
 from leafshap.errors import AdditivityError, InvalidInputError
 
-pa = pytest.importorskip("pyarrow")
+pytest.importorskip("pyarrow")
 
+import pyarrow as pa
 import pyarrow.csv
 import pyarrow.feather
 import pyarrow.parquet as pq

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from leafshap.batch.layout import OutputOptions
-from leafshap.batch.parts import Job, KeptAggregates, PartFiles, PartWriter, Progress
+from leafshap.batch.parts import Job, MergedParts, PartFiles, PartWriter, Progress
 from leafshap.batch.resumption import begin
 from leafshap.batch.sampling import check_fraction
 from leafshap.batch.scoring import Explainer, Scorer
@@ -156,10 +156,8 @@ def explain_files(
     )  # fmt: skip
     if targets.first is None:
         assert aggregates is not None
-        kept: list[Aggregates] = []
-        parts = job.run([], lambda number: KeptAggregates(kept), progress)
-        for found in kept:
-            aggregates.merge(found)
+        total = aggregates
+        parts = job.run([], lambda number: MergedParts(total), progress)
         return _report(targets, parts, 0, began, aggregates)
     run = UnfinishedRun(targets.first, "arrow" if targets.is_file else targets.format)
     job, whole = begin(run, job, explainer, targets, resume, overwrite)
@@ -179,7 +177,7 @@ def _make_parts(
         return whole
     schema = None
     if targets.output is not None:
-        schema = job.scorer.output_schema(job.source.schema)
+        schema = job.scorer.output_schema(job.source.schema, job.aggregates)
         run.parts_folder.mkdir(exist_ok=True)
 
     def open_part(number: int) -> PartWriter:

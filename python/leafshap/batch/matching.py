@@ -22,21 +22,27 @@ class InputColumns:
         In the model's order, as the data name them.
     keys : list of str
         Carried through.
-    label : str or None
+    label, group : str or None
+        Of a loss; of the aggregates.
     """
 
     features: list[str]
     keys: list[str]
     label: str | None = None
+    group: str | None = None
 
 
 def match_columns(
-    names: Sequence[str], schema: InputSchema, keys: Sequence[str], label: str | None
+    names: Sequence[str],
+    schema: InputSchema,
+    keys: Sequence[str],
+    label: str | None = None,
+    group: str | None = None,
 ) -> InputColumns:
-    """Find the model's features, the keys and the label among the columns of a data set.
+    """Find the model's features and the columns for other things in a data set.
 
     A model with names of its own takes the columns of these names, wherever they stand; one without
-    (or with such as "f0", which libraries make up) all columns but keys and label, in their order.
+    (or with such as "f0", which libraries make up) all that are for nothing else, in their order.
 
     Raises
     ------
@@ -44,13 +50,14 @@ def match_columns(
         If a column is absent, there twice, or their number is not the model's.
     """
     present = set(names)
-    for role, wanted in (("key", keys), ("label", [label] if label is not None else [])):
-        for name in wanted:
-            if name not in present:
-                raise InvalidInputError(
-                    f"there is no column {name!r} for the {role}{_closest(name, names)}"
-                )
-    return InputColumns(_features(names, schema, {*keys, label}), list(keys), label)
+    others = [(key, "a key") for key in keys] + [(label, "the label"), (group, "the groups")]
+    for name, role in others:
+        if name is not None and name not in present:
+            raise InvalidInputError(
+                f"there is no column {name!r} for {role}{_closest(name, names)}"
+            )
+    features = _features(names, schema, {*keys, label, group})
+    return InputColumns(features, list(keys), label, group)
 
 
 def _features(names: Sequence[str], schema: InputSchema, set_apart: set[str | None]) -> list[str]:
@@ -66,8 +73,8 @@ def _features(names: Sequence[str], schema: InputSchema, set_apart: set[str | No
     if len(rest) != schema.n_features:
         raise InvalidInputError(
             f"the model was trained without column names and has {schema.n_features} features, "
-            f"but there are {len(rest)} columns beside keys and label; give the names of its "
-            "features (feature_names=) to take them by name"
+            f"but there are {len(rest)} columns beside keys, label and group; give the names of "
+            "its features (feature_names=) to take them by name"
         )
     _refuse_twice(rest, names)
     return rest

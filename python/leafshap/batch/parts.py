@@ -39,19 +39,19 @@ class PartWriter(Protocol):
         ...
 
 
-class KeptAggregates:
-    """Keeps the aggregates of a part, and nothing else."""
+class MergedParts:
+    """Adds up the aggregates of all parts, and keeps nothing else."""
 
-    def __init__(self, found: list[Aggregates]) -> None:
-        self._found = found
+    def __init__(self, total: Aggregates) -> None:
+        self._total = total
 
     def write(self, rows: pa.RecordBatch, rejects: list[Reject]) -> None:
         """Let the rows go: their aggregates are what is wanted."""
 
     def finish(self, part: Part, aggregates: Aggregates | None) -> None:
-        """Keep the aggregates."""
+        """Add the part's."""
         assert aggregates is not None
-        self._found.append(aggregates)
+        self._total.merge(aggregates)
 
 
 class PartFiles:
@@ -180,6 +180,9 @@ class Job:
                 finish(current or self._open(open_part, 0))
         return parts
 
+    def _check(self, batch: pa.RecordBatch) -> None:
+        self.scorer.check_rows(batch, self.aggregates)
+
     @property
     def _exact(self) -> set[str]:
         """Columns that are written, or grouped by, as they are."""
@@ -206,7 +209,7 @@ class Job:
                 f"{chunk.file}, rows {numbers[0]} to {numbers[-1]}: {error}"
             ) from error
         except InvalidInputError as error:
-            bad = bad_rows(self.scorer.check_rows, batch) if len(numbers) else iter(())
+            bad = bad_rows(self._check, batch) if len(numbers) else iter(())
             if not self.rejecting:
                 at, reason = next(bad, (None, str(error)))
                 place = "" if at is None else f", row {numbers[at]}"

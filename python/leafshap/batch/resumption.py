@@ -6,7 +6,7 @@ import hashlib
 import json
 import pickle
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +17,6 @@ from leafshap.batch.targets import Targets
 from leafshap.batch.unfinished import Part, UnfinishedRun
 from leafshap.errors import InvalidInputError
 from leafshap.explainers.tree import TreeExplainer
-
-if TYPE_CHECKING:
-    from leafshap.batch.aggregates import Aggregates
 
 
 def begin(
@@ -86,17 +83,11 @@ def _describe(job: Job, explainer: Explainer, targets: Targets) -> dict[str, Any
         "inputs": job.source.fingerprint(),
         "options": asdict(job.scorer.output),
         "sample": [job.fraction, job.seed],
-        "aggregates": _kind(job.aggregates),
+        "aggregates": None if job.aggregates is None else job.aggregates.settings,
         "output": [targets.output is not None, targets.is_file, targets.format],
     }
     normal: dict[str, Any] = json.loads(json.dumps(description))
     return normal
-
-
-def _kind(aggregates: Aggregates | None) -> list[Any] | None:
-    if aggregates is None:
-        return None
-    return [aggregates.group, aggregates.wants_interactions, aggregates.wants_histograms]
 
 
 def _digest(explainer: Explainer) -> str:

@@ -76,7 +76,7 @@ class Scorer:
             raise InvalidInputError("interaction values are those of a TreeExplainer")
         self._explainer = explainer
         self._schema: InputSchema = explainer.input_schema
-        self._bound: dict[pa.Schema, _Bound] = {}
+        self._bound: dict[tuple[pa.Schema, str | None], _Bound] = {}
 
     def for_workers(self, n_jobs: int = 1) -> Scorer:
         """Make the same scorer for another process, without the user's model."""
@@ -93,14 +93,11 @@ class Scorer:
         InvalidInputError
             If one is absent.
         """
-        columns = self._bind(schema).columns
-        wanted = {*columns.features, *columns.keys, columns.label}
-        if aggregates is not None and aggregates.group is not None:
-            _require_column(schema, aggregates.group)
-            wanted.add(aggregates.group)
+        columns = self._bind(schema, aggregates).columns
+        wanted = {*columns.features, *columns.keys, columns.label, columns.group}
         return [name for name in schema.names if name in wanted]
 
-    def output_schema(self, schema: pa.Schema) -> pa.Schema:
+    def output_schema(self, schema: pa.Schema, aggregates: Aggregates | None = None) -> pa.Schema:
         """Tell the schema of what `explain` gives for batches of a schema.
 
         Raises
@@ -108,7 +105,7 @@ class Scorer:
         InvalidInputError
             If a column is absent, or would be there twice.
         """
-        return self._bind(schema).schema
+        return self._bind(schema, aggregates).schema
 
     def explain(
         self, batch: pa.RecordBatch, aggregates: Aggregates | None = None
@@ -131,14 +128,13 @@ class Scorer:
         """
         import pyarrow as pa
 
-        bound = self._bind(batch.schema)
-        if aggregates is not None and aggregates.group is not None:
-            _require_column(batch.schema, aggregates.group)
+        bound = self._bind(batch.schema, aggregates)
         values, base, pairs, dense = self._explain(
             batch, bound.columns, aggregates is not None and aggregates.wants_interactions
         )
         if aggregates is not None:
-            groups = None if aggregates.group is None else batch.column(aggregates.group)
+            group = bound.columns.group
+            groups = None if group is None else batch.column(group)
             aggregates.add(
                 values,
                 base,
@@ -151,14 +147,14 @@ class Scorer:
         arrays += bound.layout.arrays(values, base, dense)
         return pa.RecordBatch.from_arrays(arrays, schema=bound.schema)
 
-    def check_rows(self, batch: pa.RecordBatch) -> None:
+    def check_rows(self, batch: pa.RecordBatch, aggregates: Aggregates | None = None) -> None:
         """Refuse a batch with a row that the model does not accept, without explaining any.
 
         Raises
         ------
         InvalidInputError
         """
-        bound = self._bind(batch.schema)
+        bound = self._bind(batch.schema, aggregates)
         for _ in InputRows(self._rows(batch, bound.columns), self._schema).blocks():
             pass
 
@@ -175,19 +171,21 @@ class Scorer:
         expected: Any = self._explainer.expected_value
         return 1 if callable(expected) else int(np.size(expected))  # a loss has one
 
-    def _bind(self, schema: pa.Schema) -> _Bound:
+    def _bind(self, schema: pa.Schema, aggregates: Aggregates | None) -> _Bound:
         """Match a schema with the model; the last answer is kept."""
-        found = self._bound.get(schema)
+        group = None if aggregates is None else aggregates.group
+        key = (schema, group)
+        found = self._bound.get(key)
         if found is None:
-            found = self._make_bound(schema)
-            self._bound = {schema: found}  # a worker sees one schema after another
+            found = self._make_bound(schema, group)
+            self._bound = {key: found}  # a worker sees one schema after another
         return found
 
-    def _make_bound(self, schema: pa.Schema) -> _Bound:
+    def _make_bound(self, schema: pa.Schema, group: str | None) -> _Bound:
         import pyarrow as pa
 
         output = self.output
-        columns = match_columns(schema.names, self._schema, output.keys, output.label)
+        columns = match_columns(schema.names, self._schema, output.keys, output.label, group)
         nothing = pa.RecordBatch.from_pylist([], schema=schema)
         names, outputs, dtype = self._describe(nothing, columns)
         layout = Layout(output, names, outputs, dtype)
@@ -271,11 +269,6 @@ def require_pyarrow() -> None:
 
     if importlib.util.find_spec("pyarrow") is None:
         raise MissingDependencyError('leafshap.batch needs pyarrow: pip install "leafshap[batch]"')
-
-
-def _require_column(schema: pa.Schema, name: str) -> None:
-    if name not in schema.names:
-        raise InvalidInputError(f"there is no column {name!r} to group by")
 
 
 def _with_outputs(array: npt.NDArray[Any], n_axes: int) -> npt.NDArray[Any]:

@@ -100,7 +100,7 @@ def _explain_all(
 ) -> Iterator[pa.RecordBatch]:
     seen = 0
     for batch in batches:
-        scorer.output_schema(batch.schema)  # what is wrong with all rows
+        scorer.output_schema(batch.schema, aggregates)  # what is wrong with all rows
         size = scorer.block_rows(batch.num_columns)
         for start in range(0, max(1, batch.num_rows), size):
             piece = batch.slice(start, size)
@@ -111,13 +111,21 @@ def _explain_all(
             try:
                 yield scorer.explain(piece, aggregates)
             except InvalidInputError as error:
-                raise _named(scorer, piece, rows, error) from error
+                raise _named(scorer, piece, aggregates, rows, error) from error
             seen += n
 
 
 def _named(
-    scorer: Scorer, batch: pa.RecordBatch, rows: npt.NDArray[np.int64], error: Exception
+    scorer: Scorer,
+    batch: pa.RecordBatch,
+    aggregates: Aggregates | None,
+    rows: npt.NDArray[np.int64],
+    error: Exception,
 ) -> Exception:
     """Name the row of the stream that is bad, if one is."""
-    found = next(bad_rows(scorer.check_rows, batch), None) if batch.num_rows else None
+
+    def check(some: pa.RecordBatch) -> None:
+        scorer.check_rows(some, aggregates)
+
+    found = next(bad_rows(check, batch), None) if batch.num_rows else None
     return error if found is None else InvalidInputError(f"row {rows[found[0]]}: {found[1]}")

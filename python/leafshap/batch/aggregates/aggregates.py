@@ -66,13 +66,18 @@ class Aggregates:
         self.wants_histograms = bool(histograms)
         self._sums: Sums | None = None
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments it was made with."""
+        return {
+            "group": self.group,
+            "interactions": self.wants_interactions,
+            "histograms": self.wants_histograms,
+        }
+
     def empty(self) -> Aggregates:
-        """Make one of the same kind without rows, for another part of the data."""
-        return Aggregates(
-            group=self.group,
-            interactions=self.wants_interactions,
-            histograms=self.wants_histograms,
-        )
+        """Make one with the same settings and no rows, for another part of the data."""
+        return Aggregates(**self.settings)
 
     def add(
         self,
@@ -129,17 +134,15 @@ class Aggregates:
         Raises
         ------
         InvalidInputError
-            If it is of another kind, or of another model's values. Nothing has been added then.
+            If it has other settings, or is of another model's values. Nothing has been added then.
         """
         if not isinstance(other, Aggregates):
             raise InvalidInputError(f"expected Aggregates, got {type(other).__name__}")
-        for what in ("group", "wants_interactions", "wants_histograms"):
-            mine, others = getattr(self, what), getattr(other, what)
-            if mine != others:
-                raise InvalidInputError(
-                    f"only aggregates of one kind can be merged: {what} is {mine!r} here and "
-                    f"{others!r} there"
-                )
+        if self.settings != other.settings:
+            raise InvalidInputError(
+                f"only aggregates of the same settings can be merged: {self.settings} here, "
+                f"{other.settings} there"
+            )
         if self._sums is None or other._sums is None:
             self._sums = self._sums or copy.deepcopy(other._sums)
         else:
@@ -255,10 +258,9 @@ class Aggregates:
         InvalidInputError
             If q is out of range, or there are no histograms.
         """
-        if not isinstance(q, (int, float, np.floating)) or not 0 <= q <= 1:
-            raise InvalidInputError(f"q must be a number from 0 to 1, got {q!r}")
+        share = _checked_share(q)
         counts, totals = self._counts, self._filled.totals
-        found = counts.quantile(float(q), totals.n_rows, totals.minimum, totals.maximum)
+        found = counts.quantile(share, totals.n_rows, totals.minimum, totals.maximum)
         return self._shaped(found)
 
     def histogram(
@@ -345,7 +347,8 @@ class Aggregates:
         largest = np.argsort(-size, kind="stable")
         shown = ", ".join(f"{names[j]} {size[j]:.4g}" for j in largest[:_SHOWN])
         more = ", ..." if len(size) > _SHOWN else ""
-        return f"<Aggregates: {self.n_rows:,} rows; mean |phi|: {shown}{more}>"
+        rows = f"{self.n_rows:,} row{'s' if self.n_rows > 1 else ''}"
+        return f"<Aggregates: {rows}; mean |phi|: {shown}{more}>"
 
     @property
     def _filled(self) -> Sums:
@@ -376,3 +379,9 @@ class Aggregates:
         if not isinstance(j, int) or not isinstance(k, int):
             raise InvalidInputError("one feature and one output at a time")
         return j * n_outputs + k
+
+
+def _checked_share(q: Any) -> float:
+    if isinstance(q, (int, float, np.floating)) and not isinstance(q, bool) and 0 <= q <= 1:
+        return float(q)
+    raise InvalidInputError(f"q must be a number from 0 to 1, got {q!r}")

@@ -35,9 +35,7 @@ def write(path: str | os.PathLike[str], aggregates: Aggregates) -> None:
     header: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
-        "group": aggregates.group,
-        "interactions": aggregates.wants_interactions,
-        "histograms": aggregates.wants_histograms,
+        **aggregates.settings,
         "shape": None,
     }
     members: Members = {}
@@ -98,16 +96,20 @@ def _unpack(members: Members) -> Aggregates:
             f"to {VERSION}): update leafshap"
         )
     flags = {name: header[name] for name in ("interactions", "histograms")}
-    if not all(isinstance(flag, bool) for flag in flags.values()):
+    shape = header["shape"]
+    sizes = [] if shape is None else [*shape, header["n_rows"]]
+    if not all(type(flag) is bool for flag in flags.values()) or not all(
+        type(size) is int and size >= 0 for size in sizes
+    ):
         raise ValueError("its header is damaged")
     aggregates = Aggregates(group=header["group"], **flags)
-    if header["shape"] is not None:
+    if shape is not None:
         aggregates._sums = _unpack_sums(aggregates, header, members)
     return aggregates
 
 
 def _unpack_sums(aggregates: Aggregates, header: dict[str, Any], members: Members) -> Sums:
-    n_features, n_outputs = shape = (int(header["shape"][0]), int(header["shape"][1]))
+    n_features, n_outputs = header["shape"]
     n_columns = n_features * n_outputs
 
     def member(name: str, dtype: type, *sizes: int | None) -> npt.NDArray[Any]:
@@ -121,10 +123,11 @@ def _unpack_sums(aggregates: Aggregates, header: dict[str, Any], members: Member
 
     sizes = {name: n_outputs if name == "base_sums" else n_columns for name in _TOTALS}
     totals = Totals(
-        int(header["n_rows"]), **{name: member(name, np.float64, sizes[name]) for name in _TOTALS}
+        header["n_rows"], **{name: member(name, np.float64, sizes[name]) for name in _TOTALS}
     )
-    names = [_names(header, "feature_names", n_features), _names(header, "output_names", n_outputs)]
-    sums = Sums(shape, *names, totals, None, None, None)
+    features = _names(header, "feature_names", n_features)
+    outputs = _names(header, "output_names", n_outputs)
+    sums = Sums((n_features, n_outputs), features, outputs, totals, None, None, None)
     if aggregates.group is not None:
         kind = header["group_kind"]
         if kind is not None and kind not in KINDS:

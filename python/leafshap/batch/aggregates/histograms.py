@@ -89,9 +89,10 @@ class Histograms:
         for i, edge in enumerate(edges):
             # the last edge belongs to the bin before it, as in numpy.histogram
             point = edge >= low if i == len(edges) - 1 else edge > low
-            share = np.where(high > low, np.clip((edge - low) / width, 0, 1), point)
+            share = np.where(high > low, (np.clip(edge, low, high) - low) / width, point)
             below[i] = counts[column] @ share
-        return np.diff(np.rint(below).astype(np.int64))
+        whole: npt.NDArray[np.int64] = np.rint(below).astype(np.int64)
+        return whole[1:] - whole[:-1]
 
     def _slots(self) -> npt.NDArray[np.intp]:
         """Column of the counts by shifted bits, -1 for none."""

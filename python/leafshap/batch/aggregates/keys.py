@@ -109,6 +109,6 @@ def _kind_of(dtype: pa.DataType) -> str | None:
     floating = types.is_floating(dtype)
     what = "cut it into ranges, or cast it to whole numbers" if floating else "cast it to one"
     raise InvalidInputError(
-        f"the column to group by has the type {dtype}, where text, whole numbers, booleans or dates "
-        f"are expected: {what}"
+        f"the column to group by has the type {dtype}, and not text, whole numbers, booleans or "
+        f"dates: {what}"
     )
