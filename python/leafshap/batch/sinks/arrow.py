@@ -30,7 +30,11 @@ class ArrowSink(GroupedSink):
         self._writer = pa.ipc.new_file(str(path), self._schema)
 
     def _write_group(self, batch: pa.RecordBatch) -> None:
-        self._writer.write_batch(batch)
+        import pyarrow as pa
+
+        # a slice of text would be written with a rest of what lies behind it
+        columns = [pa.concat_arrays([column]) for column in batch.columns]
+        self._writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=self._schema))
 
     def _finish(self) -> None:
         self._writer.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,18 +32,30 @@ class ArrowFile(RowFile):
     """
 
     def __init__(self, file: InputFile) -> None:
+        import pyarrow as pa
+
         self.name = file.name
         self._path = file.path
-        self.schema: pa.Schema = _open(Mapping(self._path)).schema.remove_metadata()
-        self._batch_ends = np.cumsum([0, *_batch_sizes(self._path)], dtype=np.int64)[1:]
-        self.n_rows = int(self._batch_ends[-1]) if len(self._batch_ends) else 0
+        mapping = Mapping(self._path)
+        reader = pa.ipc.open_file(pa.py_buffer(mapping.bytes))
+        self.schema: pa.Schema = reader.schema.remove_metadata()
+        n_batches = reader.num_record_batches
+        self._compressed = n_batches > 0 and _is_copy(reader.get_batch(0), mapping)
+        if self._compressed:  # one column tells their lengths, too
+            reader = pa.ipc.open_file(pa.py_buffer(mapping.bytes), options=_only([0]))
+        sizes = [reader.get_batch(i).num_rows for i in range(n_batches)]
+        self._batch_ends = np.cumsum(sizes, dtype=np.int64)
+        self.n_rows = sum(sizes)
 
     def batches(
         self, columns: list[str], first_row: int, batch_rows: int
     ) -> Iterator[pa.RecordBatch]:
         """Read the batches from the one on that holds the first row, large ones in slices."""
+        import pyarrow as pa
+
         mapping = Mapping(self._path)
-        reader = _open(mapping, [self.schema.get_field_index(name) for name in columns])
+        options = _options(self.schema, columns, self._compressed)
+        reader = pa.ipc.open_file(pa.py_buffer(mapping.bytes), options=options)
         first = int(np.searchsorted(self._batch_ends, first_row, side="right"))
         before = int(self._batch_ends[first - 1]) if first else 0
         batches = (reader.get_batch(i) for i in range(first, reader.num_record_batches))
@@ -59,8 +70,11 @@ class ArrowStream(RowFile):
 
         self.name = file.name
         self._path = file.path
-        with pa.ipc.open_stream(pa.py_buffer(Mapping(self._path).bytes)) as reader:
+        mapping = Mapping(self._path)
+        with pa.ipc.open_stream(pa.py_buffer(mapping.bytes)) as reader:
             self.schema: pa.Schema = reader.schema.remove_metadata()
+            first = next(iter(reader), None)
+        self._compressed = first is not None and _is_copy(first, mapping)
         self.n_rows = None
 
     def batches(
@@ -70,27 +84,39 @@ class ArrowStream(RowFile):
         import pyarrow as pa
 
         mapping = Mapping(self._path)
-        options = _only([self.schema.get_field_index(name) for name in columns])
+        options = _options(self.schema, columns, self._compressed)
         with pa.ipc.open_stream(pa.py_buffer(mapping.bytes), options=options) as reader:
             yield from _sliced(without_first(reader, first_row), batch_rows, mapping)
 
 
-def _open(mapping: Mapping, fields: list[int] | None = None) -> Any:
+def _is_copy(batch: pa.RecordBatch, mapping: Mapping) -> bool:
+    """Whether a batch is elsewhere than in the mapped file: it has been uncompressed."""
     import pyarrow as pa
 
-    return pa.ipc.open_file(pa.py_buffer(mapping.bytes), options=_only(fields))
+    begin = pa.py_buffer(mapping.bytes).address
+    end = begin + len(mapping.bytes)
+    buffers = [
+        buffer for column in batch.columns if _has_own(column.type) for buffer in column.buffers()
+    ]
+    return any(buffer and not begin <= buffer.address < end for buffer in buffers)
+
+
+def _has_own(kind: pa.DataType) -> bool:
+    """Whether all values are in the batch: a dictionary is not."""
+    import pyarrow as pa
+
+    return not (pa.types.is_dictionary(kind) or pa.types.is_null(kind))
+
+
+def _options(schema: pa.Schema, columns: list[str], compressed: bool) -> Any:
+    """Uncompress no other columns; where nothing is compressed, choosing would copy the batch."""
+    return _only([schema.get_field_index(name) for name in columns] if compressed else None)
 
 
 def _only(fields: list[int] | None) -> Any:
-    """Leave the other columns compressed."""
     import pyarrow as pa
 
     return pa.ipc.IpcReadOptions(use_threads=False, included_fields=fields)
-
-
-def _batch_sizes(path: Path) -> list[int]:
-    reader = _open(Mapping(path), [0])
-    return [reader.get_batch(i).num_rows for i in range(reader.num_record_batches)]
 
 
 def _sliced(

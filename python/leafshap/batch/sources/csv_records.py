@@ -17,7 +17,7 @@ Positions = npt.NDArray[np.int64]
 
 # most bytes of a block
 WINDOW = 1 << 23
-_READ_AHEAD = WINDOW // 2
+_SHOWN = 1000  # bytes of a line that is left out
 _LF, _CR, _QUOTE = b"\n"[0], b"\r"[0], b'"'[0]
 
 
@@ -59,7 +59,6 @@ class Records:
         self._at = 0  # next block in _data
         self._ends: Positions = np.empty(0, np.int64)  # of the records of _data
         self._next = 0  # the first of _ends behind _at
-        self._quoted = False
         self._final = False
 
     def take(self, rows: int) -> tuple[Bytes, int] | None:
@@ -76,16 +75,19 @@ class Records:
             stop = self._next + rows
             if stop <= len(self._ends) and self._ends[stop - 1] <= limit:
                 break
-            if len(self._data) >= limit or self._final:
-                stop = int(np.searchsorted(self._ends, limit, side="right"))
+            if len(self._data) <= limit and not self._final:  # a line may end by the next byte
+                self._load()
+                continue
+            stop = int(np.searchsorted(self._ends, limit, side="right"))
+            if stop > self._next:
                 break
-            self._load()
-        count = stop - self._next
-        if count == 0:
             rest = self._data[self._at : limit]
-            if self._final and not np.any((rest != _LF) & (rest != _CR)):
+            if len(_not_empty(rest)):
+                raise UnendedRecord(record_ends(rest, self._delimiter, False)[1])
+            if len(self._data) <= limit:
                 return None
-            raise UnendedRecord(self._quoted)
+            self._move(limit)  # empty lines
+        count = stop - self._next
         end = int(self._ends[stop - 1])
         block = self._data[self._at : end]
         self._move(end)
@@ -94,16 +96,16 @@ class Records:
 
     def skip_line(self) -> bytes:
         """Leave out the text up to the next line end, quoted or not; give its beginning."""
+        self._move(self._at + int(_not_empty(self._data[self._at :])[0]))
         text = b""
         while True:
             rest = self._data[self._at :]
-            ends = np.flatnonzero(rest == _LF)
-            stop = int(ends[0]) + 1 if len(ends) else len(rest)
-            text = text or rest[: min(stop, 1000)].tobytes().rstrip(b"\r\n")
+            stop, ended = _first_line(rest, self._final)
+            text += rest[: min(stop, _SHOWN - len(text))].tobytes()
             self._move(self._at + stop)
-            if len(ends) or self._final:
+            if ended:
                 self._scan(self._data[self._at :])
-                return text
+                return text.rstrip(b"\r\n")
             self._load()
 
     def _move(self, at: int) -> None:
@@ -124,7 +126,23 @@ class Records:
 
     def _scan(self, data: Bytes) -> None:
         self._data, self._at, self._next = data, 0, 0
-        self._ends, self._quoted = record_ends(data, self._delimiter, self._final)
+        self._ends, _ = record_ends(data, self._delimiter, self._final)
+
+
+def _not_empty(data: Bytes) -> Positions:
+    """Find the bytes that end no line."""
+    return np.flatnonzero((data != _LF) & (data != _CR))
+
+
+def _first_line(data: Bytes, final: bool) -> tuple[int, bool]:
+    """Length of the first line, or of what can be told of it, and whether it ends."""
+    ends = np.flatnonzero((data == _LF) | (data == _CR))
+    if not len(ends):
+        return len(data), final
+    stop = int(ends[0]) + 1
+    if data[stop - 1] == _CR and stop == len(data) and not final:
+        return stop - 1, False
+    return stop + int(data[stop - 1 : stop + 1].tobytes() == b"\r\n"), True
 
 
 def record_ends(data: Bytes, delimiter: str, final: bool) -> tuple[Positions, bool]:
@@ -166,7 +184,7 @@ def _outside_quotes(
         return ends[np.searchsorted(quotes, ends) % 2 == 0], len(quotes) % 2 == 1
     # a quote within a cell, as in 5" pipe
     mark = re.escape(delimiter.encode())
-    pattern = rb"(?:\A|(?<=[" + mark + rb'\n\r]))"[^"]*+(?:""[^"]*+)*+(?:"|(\Z))'
+    pattern = rb'"(?<![^' + mark + rb'\n\r]")[^"]*+(?:""[^"]*+)*+(?:"|(\Z))'
     spans = [(m.start(), m.end(), m[1] is not None) for m in re.finditer(pattern, data.tobytes())]
     if not spans:
         return ends, False

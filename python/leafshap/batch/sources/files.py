@@ -16,6 +16,7 @@ from leafshap.batch.sources.chunk import Chunk, FileReader, Position, Reject
 from leafshap.batch.sources.listing import InputFile
 from leafshap.batch.sources.schemas import common_schema, goes_with
 from leafshap.errors import InvalidInputError
+from leafshap.integers import at_least
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,6 +78,7 @@ class FileSource:
         """See `leafshap.batch.sources.chunk.Source`."""
         import pyarrow as pa
 
+        at_least(1, batch_rows, "batch_rows")
         for name in columns:
             if name not in self.schema.names:
                 raise InvalidInputError(f"{self.files[0]}: there is no column {name!r}")

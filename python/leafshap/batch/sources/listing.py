@@ -81,11 +81,14 @@ def _expand(path: str, format: str | None) -> Iterator[InputFile]:
     elif os.path.exists(path):
         yield InputFile(path)
     elif glob.has_magic(path):
-        matches = sorted(glob.glob(path, recursive=True))
-        matches = [match for match in matches if not _is_skipped(os.path.basename(match))]
+        root = _fixed_part(path)
+        matches = [
+            match
+            for match in sorted(glob.glob(path, recursive=True))
+            if not any(map(_is_skipped, Path(os.path.relpath(match, root)).parts))
+        ]
         if not matches:
             raise InvalidInputError(f"no file matches {path!r}")
-        root = _fixed_part(path)
         for match in matches:
             if os.path.isdir(match):
                 yield from _below(match, root, format) if "**" not in path else ()
