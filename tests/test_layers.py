@@ -168,7 +168,7 @@ def test_frameworks_are_named_in_converters_inputs_and_shells_only() -> None:
     models = {"xgboost", "lightgbm", "sklearn", "catboost"}
     for path in python_files():
         parts = path.relative_to(PACKAGE).parts
-        if parts[0] in {"converters", "cli.py", "demo", "compat", "plots", "batch", "importance"}:
+        if parts[0] in {"converters", "cli", "demo", "compat", "plots", "batch", "importance"}:
             continue
         # a lasso, trees fitted to coalitions, scikit-learn's kind of result
         if parts[-1] in {"selection.py", "boosted.py", "bunch.py"}:

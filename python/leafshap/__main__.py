@@ -26,6 +26,8 @@ def main() -> int:
             file=sys.stderr,
         )
         return 1
+    except KeyboardInterrupt:
+        return 130
     return cli.run()
 
 

@@ -74,7 +74,7 @@ def _features(names: Sequence[str], schema: InputSchema, set_apart: set[str | No
         raise InvalidInputError(
             f"the model was trained without column names and has {schema.n_features} features, "
             f"but there are {len(rest)} columns beside keys, label and group; give the names of "
-            "its features (feature_names=) to take them by name"
+            "its features (feature_names=, --features) to take them by name"
         )
     _refuse_twice(rest, names)
     return rest

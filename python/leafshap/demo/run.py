@@ -6,19 +6,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
 import leafshap
+from leafshap.cli.progress import rows_bar
 from leafshap.demo.explained import explain
 from leafshap.demo.flights import load_flights
 from leafshap.demo.models import N_ROUNDS, LightGBMModel, XGBoostModel
@@ -31,18 +21,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.console import Console
+    from rich.progress import TaskID
 
     from leafshap.demo.explained import Explained
     from leafshap.demo.flights import Flights
     from leafshap.demo.models import DemoModel
-
-
-class _RateColumn(ProgressColumn):
-    """Rows per second so far."""
-
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.0f} rows/s" if speed else "", style="cyan")
 
 
 def run_demo(out: Path, rows: int | None, console: Console) -> None:
@@ -108,17 +91,9 @@ def _explain_all(
     models: Sequence[DemoModel], flights: Flights, n_threads: int, console: Console
 ) -> list[Explained]:
     results = []
-    progress = Progress(
-        TextColumn("explaining {task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _RateColumn(),
-        TimeRemainingColumn(),
-        console=console,
-    )
-    with progress:
+    with rows_bar(console) as progress:
         for model in models:
-            task = progress.add_task(model.name, total=len(flights.X))
+            task = progress.add_task(f"explaining {model.name}", total=len(flights.X))
 
             def advance(done: int, task: TaskID = task) -> None:
                 progress.advance(task, done)

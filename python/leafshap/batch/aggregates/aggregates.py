@@ -312,7 +312,8 @@ class Aggregates:
         by_group : bool, optional
             One row per group and feature, with the columns group, feature, (output,) n_rows,
             mean_abs and mean; False: of all rows together, which also has standard_deviation, min
-            and max. Default: by group where there are groups.
+            and max, and with histograms quantile_05, median and quantile_95. Default: by group
+            where there are groups.
 
         Raises
         ------

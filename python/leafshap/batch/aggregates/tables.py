@@ -14,6 +14,9 @@ from leafshap.explanation.tables import Table
 if TYPE_CHECKING:
     from leafshap.batch.aggregates.aggregates import Aggregates
 
+# columns of the table, where there are histograms
+QUANTILES = {"quantile_05": 0.05, "median": 0.5, "quantile_95": 0.95}
+
 
 def table(aggregates: Aggregates, by_group: bool | None) -> Table:
     """See `Aggregates.to_arrow`."""
@@ -38,6 +41,8 @@ def table(aggregates: Aggregates, by_group: bool | None) -> Table:
             ("max", aggregates.maximum),
         ):
             columns[name] = values.reshape(-1)
+        for name, q in QUANTILES.items() if aggregates.wants_histograms else ():
+            columns[name] = aggregates.quantile(q).reshape(-1)
         return Table(columns)
     groups = aggregates.groups
     parts = list(groups.values())

@@ -1,0 +1,56 @@
+"""Small tables that commands write: .csv, .json or .parquet, whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from leafshap.atomic import whole_file
+from leafshap.errors import InvalidInputError
+
+TABLES = (".csv", ".json", ".parquet")
+PICTURES = (".png", ".svg", ".pdf")
+
+
+def check_target(path: Path, overwrite: bool, kinds: Sequence[str]) -> None:
+    """Refuse a file that could not be written, before there is anything to write.
+
+    Raises
+    ------
+    InvalidInputError
+        If its suffix is none of `kinds`, its folder is absent, or it is there already.
+    """
+    if path.suffix.lower() not in kinds:
+        raise InvalidInputError(f"{path}: the suffix must be one of {', '.join(kinds)}")
+    if not path.parent.is_dir():
+        raise InvalidInputError(f"{path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise InvalidInputError(f"{path} is a folder")
+    if path.exists() and not overwrite:
+        raise InvalidInputError(f"{path} is there already: --overwrite replaces it")
+
+
+def write_table(columns: Mapping[str, Sequence[Any]], path: Path) -> None:
+    """Write columns of equal length, in the format of the suffix.
+
+    JSON is a list of records; numbers are written with all their digits.
+    """
+    suffix = path.suffix.lower()
+    rows = zip(*columns.values(), strict=True)
+    with whole_file(path) as partial:
+        if suffix == ".parquet":
+            import pyarrow as pa
+            import pyarrow.parquet
+
+            pyarrow.parquet.write_table(pa.table({k: list(v) for k, v in columns.items()}), partial)
+        elif suffix == ".json":
+            records = [dict(zip(columns, row, strict=True)) for row in rows]
+            partial.write_text(f"{json.dumps(records, indent=1)}\n", encoding="utf-8")
+        else:
+            with open(partial, "w", newline="", encoding="utf-8") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerow(columns)
+                writer.writerows(rows)

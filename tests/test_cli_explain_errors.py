@@ -1,0 +1,168 @@
+"""``leafshap explain``: errors that say what is wrong, and leave nothing behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import leafshap
+
+pytest.importorskip("click")
+pytest.importorskip("rich")
+pytest.importorskip("pyarrow")
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from cli_cases import Files, make_files, run, unfinished
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
+    made = make_files(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "told"),
+    [
+        ("", 2, "Missing argument 'MODEL'"),
+        ("model.npz", 2, "Missing argument 'DATA...'"),
+        ("model.npz --aggregate data.parquet", 2, "--aggregate took 'data.parquet'"),
+        ("model.npz data.parquet", 2, "--out FILE, or --aggregate"),
+        ("model.npz data.parquet -o v.parquet --group-by region", 2, "goes with --aggregate"),
+        ("model.npz data.parquet -o v.parquet --histograms", 2, "goes with --aggregate"),
+        ("model.npz data.parquet --aggregate m.csv --interactions", 2, "without FILE"),
+        (
+            "model.npz data.parquet --aggregate m.csv --histograms --group-by region",
+            2,
+            "of all rows",
+        ),
+        ("model.npz data.parquet -o v.parquet --model-output predict", 2, "needs --background"),
+        ("model.npz data.parquet -o v.parquet --label label", 2, "go together"),
+        ("model.npz data.parquet -o v.parquet --resume --overwrite", 2, "exclude each other"),
+        ("model.npz data.parquet -o v.parquet --memory much", 2, "'much' is no size"),
+        ("model.npz data.parquet -o v.parquet --memory 12k", 2, "too small"),
+        ("model.npz data.parquet -o v.parquet --memory -5", 2, "no size"),
+        ("model.npz data.parquet -o v.parquet --sample 0", 2, "no share"),
+        ("model.npz data.parquet -o v.parquet --sample 101%", 2, "no share"),
+        ("model.npz data.parquet -o v.parquet --sample nan", 2, "no share"),
+        ("model.npz data.parquet -o v.parquet --jobs 0", 2, "neither a positive number"),
+        ("model.npz data.parquet -o v.parquet --jobs -3", 2, "neither a positive number"),
+        ("model.npz data.parquet -o v.parquet --top-k -1", 2, "--top-k"),
+        ("model.npz data.parquet -o v.parquet --dtype float16", 2, "--dtype"),
+        ("model.npz data.parquet -o v.parquet --features a,,b", 2, "no name"),
+        ("model.npz data.parquet -o v.parquet --features a,a", 2, "there twice"),
+        ("data.parquet model.npz -o v.parquet", 2, "MODEL comes first"),
+        ("data.parquet train.parquet -o v.parquet", 1, "MODEL comes first"),
+        ("absent.json data.parquet -o v.parquet", 1, "absent.json"),
+        ("model.npz absent.parquet -o v.parquet", 1, "absent.parquet"),
+        ("model.npz 'none/*.parquet' -o v.parquet", 1, "none/*.parquet"),
+        ("model.npz data.parquet data.csv -o v.parquet", 1, "data."),
+        ("model.npz data.parquet -o v.txt", 1, "v.txt"),
+        ("model.npz data.parquet -o absent/v.parquet", 1, "absent"),
+        ("model.npz data.parquet -o data.parquet", 1, "data.parquet"),
+        ("model.npz data.parquet -o train.parquet", 1, "--overwrite"),
+        ("model.npz data.parquet --aggregate train.parquet", 1, "--overwrite"),
+        ("model.npz data.parquet --aggregate means.txt", 1, "means.txt"),
+        ("model.npz data.parquet -o v.parquet --key nix", 1, "'nix'"),
+        ("model.npz data.parquet --aggregate --group-by nix", 1, "'nix'"),
+        ("model.npz data.parquet -o v.parquet --background parts/nix.parquet", 1, "nix.parquet"),
+        ("model.npz data.parquet -o v.parquet --background model.npz", 2, "looks like a model"),
+        ("model.npz data.csv -o v.parquet --input-format parquet", 1, "data.csv"),
+    ],
+)
+def test_what_goes_wrong(line: str, status: int, told: str, files: Files, capsys: Capture) -> None:
+    before = sorted(files.folder.rglob("*"))
+    run(f"explain {line} --quiet", status)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert told in printed.err
+    assert "Traceback" not in printed.err
+    if status == 1:
+        assert printed.err.startswith("error: ")
+        assert printed.err.count("\n") == 1
+    assert sorted(files.folder.rglob("*")) == before
+
+
+def test_columns_that_are_absent_or_wrong(files: Files, capsys: Capture) -> None:
+    pyarrow.parquet.write_table(files.table.drop(["age"]), "less.parquet")
+    run("explain model.npz less.parquet -o v.parquet", 1)
+    assert "'age'" in capsys.readouterr().err
+    text = pa.array(["old"] * 700)
+    wrong = files.table.drop(["age"]).append_column("age", text)
+    pyarrow.parquet.write_table(wrong, "text.parquet")
+    run("explain model.npz text.parquet -o v.parquet", 1)
+    assert "age" in capsys.readouterr().err
+    assert not unfinished(files.folder)
+
+
+def test_no_cover(files: Files, capsys: Capture) -> None:
+    arrays = files.model.to_arrays()
+    arrays.cover = None
+    leafshap.TreeEnsemble(arrays).save("bare.npz")
+    run("explain bare.npz data.parquet -o v.parquet", 1)
+    assert "give --background" in capsys.readouterr().err
+    run("explain bare.npz data.parquet -o v.parquet --background train.parquet")
+
+
+def test_bad_rows(files: Files, capsys: Capture) -> None:
+    arrays = files.model.to_arrays()
+    arrays.allow_inf = False
+    leafshap.TreeEnsemble(arrays).save("strict.npz")
+    column = files.table.column("age").to_numpy().copy()
+    column[[3, 555]] = np.inf
+    table = files.table.set_column(files.table.column_names.index("age"), "age", pa.array(column))
+    pyarrow.parquet.write_table(table, "inf.parquet")
+    run("explain strict.npz inf.parquet -o v.parquet", 1)
+    error = capsys.readouterr().err
+    assert "inf.parquet, row 3" in error
+    assert not unfinished(files.folder)
+    run("explain strict.npz inf.parquet -o v.parquet --rejects bad_rows.csv --key id")
+    assert "2 bad rows or files: bad_rows.csv" in capsys.readouterr().err
+    kept = pyarrow.parquet.read_table("v.parquet").column("id").to_numpy()
+    np.testing.assert_array_equal(kept, np.delete(np.arange(700), [3, 555]))
+    assert pyarrow.csv.read_csv("bad_rows.csv").column("row").to_pylist() == [3, 555]
+
+
+def test_overwrite(files: Files) -> None:
+    run("explain model.npz data.parquet -o v.parquet")
+    first = Path("v.parquet").read_bytes()
+    run("explain model.npz data.parquet -o v.parquet", 1)
+    run("explain model.npz data.parquet -o v.parquet --overwrite")
+    assert Path("v.parquet").read_bytes() == first
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="may write anywhere")
+def test_unwritable_folder(files: Files, capsys: Capture) -> None:
+    Path("locked").mkdir(mode=0o500)
+    run("explain model.npz data.parquet -o locked/v.parquet", 1)
+    assert "Permission denied" in capsys.readouterr().err
+
+
+def test_a_file_where_the_folder_should_be(files: Files, capsys: Capture) -> None:
+    run("explain model.npz data.parquet -o model.npz/v.parquet", 1)
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_without_pyarrow(files: Files) -> None:
+    code = (
+        "import sys; sys.modules['pyarrow'] = None\n"
+        "from leafshap import cli\n"
+        "sys.exit(cli.run(['explain', 'model.npz', 'data.parquet', '-o', 'v.parquet']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 1
+    assert 'pip install "leafshap[cli]"' in done.stderr
+    assert done.stderr.count("\n") == 1
