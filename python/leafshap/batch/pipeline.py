@@ -9,7 +9,6 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 T = TypeVar("T")
@@ -75,7 +74,8 @@ class Ahead(Generic[T]):
 class Behind:
     """Calls functions in a thread of its own, in order, a few calls behind the one who asks.
 
-    After an exception nothing more is called; it is raised at the next call or at the end.
+    After an exception of such a call nothing more is called; it is raised at the next call or at
+    the end. If the one who asks fails, what has been asked for is done all the same.
     """
 
     def __init__(self, depth: int = _DEPTH) -> None:
@@ -88,14 +88,7 @@ class Behind:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is not None and self._error is None:
-            self._error = error  # what is not written yet stays so
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._queue.put(None)
         self._thread.join()
         if kind is None:
