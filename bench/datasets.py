@@ -37,6 +37,7 @@ _NUMERIC = (
     "flight",
 )
 _CODED = ("carrier", "origin", "dest")
+FLIGHTS_FEATURES = (*_NUMERIC, *_CODED)
 
 # A flight of the data set "late" is labelled 1 if it arrives later than that.
 LATE_MINUTES = 15

@@ -35,19 +35,20 @@ def _status(field: str) -> int | None:
     return None
 
 
-def _peak() -> int:
+def peak() -> int:
+    """Of this process, in bytes."""
     # VmHWM belongs to this program; ru_maxrss may be inherited from the process that started it.
-    peak = _status("VmHWM")
-    if peak is None:
+    most = _status("VmHWM")
+    if most is None:
         import resource  # not on Windows
 
         unit = 1 if sys.platform == "darwin" else 1024
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    return peak
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return most
 
 
 def _resident() -> int:
-    return _status("VmRSS") or _peak()
+    return _status("VmRSS") or peak()
 
 
 def _forget_peak() -> None:
@@ -73,13 +74,13 @@ def _measure_here(options: argparse.Namespace) -> None:
         dtype=options.dtype,
         n_jobs=options.threads,
     )
-    built_peak, built = _peak(), _resident()
+    built_peak, built = peak(), _resident()
     _forget_peak()
     if options.interactions:
         values = np.asarray(explainer.shap_interaction_values(X))
     else:
         values = np.asarray(explainer.shap_values(X, check_additivity=False))
-    call_peak = _peak()
+    call_peak = peak()
     found = {
         "rows": options.rows,
         "dtype": options.dtype,

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import report_batch
 import report_compat
 import report_jobs
 import report_kernel
@@ -220,7 +221,7 @@ def _cost_targets(results: dict[str, Any]) -> list[list[str]]:
 def _targets(results: dict[str, Any]) -> list[str]:
     rows = _speed_targets(results) + _cost_targets(results)
     rows += report_jobs.targets(results) + report_kernel.targets(results)
-    rows += report_permutation.targets(results)
+    rows += report_permutation.targets(results) + report_batch.targets(results)
     if not rows:
         return []
     return ["", "## Targets", "", *table(["what", "target", "measured", ""], rows)]
@@ -251,6 +252,7 @@ def render(results: dict[str, Any]) -> str:
         report_kernel.kernel,
         report_permutation.permutation,
         report_compat.compat,
+        report_batch.batch,
         _notes,
     )
     lines: list[str] = []

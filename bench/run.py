@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import batch_jobs
 import compat_jobs
 import datasets
 import equality
@@ -31,6 +32,7 @@ import timing
 import workloads
 from competitors import (
     BackgroundCompetitor,
+    BatchCompetitor,
     CompatCompetitor,
     Competitor,
     KernelCompetitor,
@@ -38,6 +40,7 @@ from competitors import (
     PermutationCompetitor,
     Side,
     for_background,
+    for_batch,
     for_compat,
     for_interactions,
     for_kernel,
@@ -49,50 +52,14 @@ from competitors.ours_compat import OUR_COMPAT
 from competitors.ours_kernel import OUR_KERNEL_NAMES
 from competitors.ours_permutation import OUR_PERMUTATION
 from models import TrainedModel
-from workloads import CompatJob, Job, PermutationJob, Workload
+from options import arguments, choose, competitor_names
+from workloads import BatchJob, CompatJob, Job, PermutationJob, Workload
 
-_Job = TypeVar("_Job", Job, PermutationJob, CompatJob)
+_Job = TypeVar("_Job", Job, PermutationJob, CompatJob, BatchJob)
 
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--workloads", nargs="+", default=[], metavar="NAME", help="names or groups (default: all)"
-    )
-    parser.add_argument(
-        "--competitors", nargs="+", default=[], metavar="NAME", help="names, or all"
-    )
-    parser.add_argument("--slow", action="store_true", help="also those that take minutes a call")
-    parser.add_argument("--rows", type=int, help="rows per call, for every side")
-    parser.add_argument("--threads", type=int, default=machine.n_cores(), help="for every side")
-    parser.add_argument("--repeats", type=int, help="rounds (default 5; 2 with --quick)")
-    parser.add_argument("--isa", choices=("avx512", "avx2", "baseline"), help="force ours")
-    parser.add_argument("--out", type=Path, help="JSON file; the table goes beside it as .md")
-    parser.add_argument("--quick", action="store_true", help="short calls: does it run, roughly?")
-    parser.add_argument("--list", action="store_true", help="list workloads and competitors")
-    return parser.parse_args()
-
-
-def _names() -> list[str]:
-    """Of all competitors."""
-    families = for_values, for_interactions, for_background, for_kernel, for_permutation, for_compat
-    return list(dict.fromkeys(name for family in families for name in family()))
-
-
-def _choose(known: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
-    """Competitors asked for, and ours always."""
-    names = options.competitors
-    return {
-        name: competitor
-        for name, competitor in known.items()
-        if name in (*names, *OUR_NAMES, *OUR_KERNEL_NAMES, OUR_PERMUTATION, OUR_COMPAT)
-        or "all" in names
-        or (not names and (competitor.by_default or options.slow))
-    }
 
 
 class _Runner:
@@ -117,6 +84,7 @@ class _Runner:
         self.kernel: dict[str, KernelCompetitor] = self._present(for_kernel())
         self.permutation: dict[str, PermutationCompetitor] = self._present(for_permutation())
         self.compat: dict[str, CompatCompetitor] = self._present(for_compat())
+        self.batch: dict[str, BatchCompetitor] = self._present(for_batch())
         absent = OURS in self.results["absent"]
         self.results["leafshap"] = None if absent else machine.describe_build()
         self.results["workloads"] = {}
@@ -126,7 +94,7 @@ class _Runner:
     def _present(self, known: dict[str, Any]) -> dict[str, Any]:
         """Those chosen that can run here; notes versions, and why others cannot."""
         present: dict[str, Library] = {}
-        for name, competitor in _choose(known, self.options).items():
+        for name, competitor in choose(known, self.options).items():
             word = competitor.absent()
             if word:
                 self.results["absent"][name] = word
@@ -153,6 +121,8 @@ class _Runner:
             self._permutation(workload, workload.job, model, result)
         elif isinstance(workload.job, CompatJob):
             self._compat(workload, workload.job, model, result)
+        elif isinstance(workload.job, BatchJob):
+            self._batch(workload, workload.job, model, result)
         elif workload.measure == "kernel" and workload.job:
             self._kernel(workload, workload.job, model, result)
         elif workload.job:
@@ -351,6 +321,31 @@ class _Runner:
         for name, found in result["sides"].items():
             _say(f"  {name}: {found['seconds']['median']:.3f} s")
 
+    def _batch(
+        self, workload: Workload, job: BatchJob, model: TrainedModel, result: dict[str, Any]
+    ) -> None:
+        race = batch_jobs.Race(
+            workload, self._sized(job, batch_jobs.shrink), model, self.options.threads
+        )
+        for name in job.sides:
+            if name in self.batch:
+                _say(f"  {name}: {race.enter(name, self.batch[name])}")
+            else:
+                word = self.results["absent"].get(name, "not asked for")
+                race.result["skipped_competitors"][name] = word
+        if workload.measure == "batch-memory":
+            race.measure_memory()
+        elif workload.measure == "batch-kill":
+            race.kill()
+        else:
+            race.run(self.repeats)
+            race.compare_rates()
+        self.failures += race.failures
+        result.update(race.result)
+        for name, found in result.get("sides", {}).items():
+            rate = found["rows_per_second"]["median"]
+            _say(f"  {name}: {rate:,.0f} rows/s, peak {found['peak_mb']:.0f} MB")
+
     def time_imports(self) -> None:
         """Of the modules that user code for shap may import."""
         modules = [competitor.module for competitor in self.compat.values()]
@@ -368,22 +363,22 @@ class _Runner:
 
 def main() -> int:
     """Run, print the table, and return 1 if any output was wrong."""
-    options = _arguments()
+    options = arguments(__doc__)
     if options.isa:
         os.environ["LEAFSHAP_ISA"] = options.isa  # read when leafshap is imported
     # For sides that cannot be told how many threads to use; read when OpenMP is loaded.
     os.environ["OMP_NUM_THREADS"] = str(options.threads)
     if options.list:
         print("workloads:  ", *workloads.WORKLOADS, sep="\n  ")
-        print("competitors:", *_names(), sep="\n  ")
+        print("competitors:", *competitor_names(), sep="\n  ")
         return 0
     try:
         chosen = workloads.select(options.workloads)
     except ValueError as error:
         raise SystemExit(str(error)) from None
-    unknown = sorted(set(options.competitors) - set(_names()) - {"all"})
+    unknown = sorted(set(options.competitors) - set(competitor_names()) - {"all"})
     if unknown:
-        raise SystemExit(f"unknown competitors {unknown}; known: {_names()}")
+        raise SystemExit(f"unknown competitors {unknown}; known: {competitor_names()}")
     runner = _Runner(options)
     if any(workload.group == workloads.COMPAT for workload in chosen):
         runner.time_imports()

@@ -18,6 +18,9 @@ Measure = Literal[
     "kernel",
     "permutation",
     "compat",
+    "batch",
+    "batch-memory",
+    "batch-kill",
 ]
 
 
@@ -64,6 +67,16 @@ class CompatJob:
 
 
 @dataclass(frozen=True)
+class BatchJob:
+    """Flights in Parquet files, explained from file to file; of a killed run, how often."""
+
+    rows: int
+    sides: tuple[str, ...] = ()
+    files: int = 1
+    kills: int = 0
+
+
+@dataclass(frozen=True)
 class Workload:
     """One line of the benchmark."""
 
@@ -71,7 +84,7 @@ class Workload:
     spec: ModelSpec
     group: str
     measure: Measure = "throughput"
-    job: Job | PermutationJob | CompatJob | None = None
+    job: Job | PermutationJob | CompatJob | BatchJob | None = None
 
 
 def _xgboost(data: str, depth: int, rounds: int, **extra: Any) -> ModelSpec:
@@ -109,6 +122,10 @@ def _permutation(name: str, spec: ModelSpec, rows: int, **options: Any) -> Workl
     return Workload(f"{PERMUTATION}-{name}", spec, PERMUTATION, "permutation", job)
 
 
+def _batch(name: str, rows: int, *sides: str, measure: Measure = "batch", **job: int) -> Workload:
+    return Workload(f"{BATCH}-{name}", _FLIGHTS_D6, BATCH, measure, BatchJob(rows, sides, **job))
+
+
 def _estimator(estimator: str, data: str = "flights", **params: Any) -> ModelSpec:
     n_rows, n_classes = params.pop("n_rows", 30_000), params.pop("n_classes", 0)
     trees = params.get("n_estimators", params.get("max_iter", 1))
@@ -137,6 +154,7 @@ def _compat(
 
 
 SIX = "six"
+BATCH = "batch"
 COMPAT = "compat"
 KERNEL = "kernel"
 PERMUTATION = "permutation"
@@ -278,6 +296,8 @@ _COMPAT = (
     ),
 )
 
+_BATCH_SIDES = ("leafshap-memory", "leafshap-files", "leafshap-aggregates", "xgboost-script")
+
 _ALL = (
     *_SIX,
     Workload("lightgbm-31-500", _LIGHTGBM_31, "lightgbm"),
@@ -347,6 +367,10 @@ _ALL = (
     _permutation("dependence-flights-d6-500", _FLIGHTS_D6, 50_000, points=100),
     _permutation("curves-flights-d6-500", _FLIGHTS_D6, 5_000, points=100, individual=True),
     *_COMPAT,
+    _batch("parquet", 5_000_000, *_BATCH_SIDES),
+    _batch("dask", 5_000_000, "leafshap-columns", "leafshap-dask", files=20),
+    _batch("memory", 5_000_000, "leafshap-files", "leafshap-aggregates", measure="batch-memory"),
+    _batch("kill", 300_000, measure="batch-kill", kills=10),
 )
 
 WORKLOADS: dict[str, Workload] = {workload.name: workload for workload in _ALL}

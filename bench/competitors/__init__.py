@@ -13,6 +13,7 @@ import importlib.util
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -140,6 +141,34 @@ class PermutationSide:
     processes: bool = False
 
 
+@dataclass
+class BatchSide:
+    """A competitor for whole files, in a process that does nothing else; the model is loaded.
+
+    Attributes
+    ----------
+    run
+        Timed: what `stage` made of a path to a Parquet file or folder, and a path to write to.
+    stage
+        What is done before, if anything: only the in-memory kernel gets its rows read.
+    rows
+        Of what `run` returned, how many rows were explained; None where it does not tell.
+    store
+        Afterwards: writes what `run` returned, where it has not written its output itself.
+    worker_peaks
+        Peak memory in bytes of other processes that it works in.
+    close
+        Ends those.
+    """
+
+    run: Callable[[Any, Path], Any]
+    stage: Callable[[Path], Any] = _as_is
+    rows: Callable[[Any], int | None] = lambda found: None
+    store: Callable[[Any, Path], None] = lambda found, output: None
+    worker_peaks: Callable[[], list[int]] = list
+    close: Callable[[], None] = lambda: None
+
+
 class Library(Protocol):
     """What every competitor has, whatever it is asked for."""
 
@@ -211,6 +240,21 @@ class CompatCompetitor(Library, Protocol):
     module: str
 
 
+class BatchCompetitor(Library, Protocol):
+    """What a file of this folder offers as COMPETITORS for whole files."""
+
+    # SHAP values of every row, or only their means over the rows, (F,).
+    output: Literal["values", "mean |phi|"]
+    # Takes so long that a part of the rows has to tell the time of all.
+    in_part: bool
+
+    def prepare(self, model: Path, n_threads: int) -> BatchSide:
+        """Load the model, an XGBoost file with names of features."""
+
+    def values(self, output: Path) -> npt.NDArray[Any]:
+        """Read what a run wrote or stored."""
+
+
 def estimator_of(model: TrainedModel, n_jobs: int) -> Any:
     """The model as an estimator of scikit-learn's kind that predicts on so many threads."""
     if model.spec.library == "xgboost":
@@ -247,6 +291,7 @@ _BACKGROUND = ("ours_background", "shap_background", "shapiq_background", "woode
 _KERNEL = ("ours_kernel", "shap_kernel")
 _PERMUTATION = ("ours_permutation", "sklearn_permutation")
 _COMPAT = ("ours_compat", "shap_compat")
+_BATCH = ("ours_batch", "xgboost_script")
 
 
 def version_of(distributions: str) -> str | None:
@@ -300,3 +345,8 @@ def for_permutation() -> dict[str, PermutationCompetitor]:
 def for_compat() -> dict[str, CompatCompetitor]:
     """shap, and the module that takes its place."""
     return _competitors(_COMPAT)
+
+
+def for_batch() -> dict[str, BatchCompetitor]:
+    """Every competitor from file to file, and the kernel in memory."""
+    return _competitors(_BATCH)

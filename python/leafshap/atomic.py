@@ -10,10 +10,14 @@ from pathlib import Path
 
 
 @contextmanager
-def whole_file(target: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a name to write to; it becomes `target` if all goes well, and is removed if not."""
+def whole_file(target: str | os.PathLike[str], token: str | None = None) -> Iterator[Path]:
+    """Give a name to write to; it becomes `target` if all goes well, and is removed if not.
+
+    With a `token` the name is always the same, so that what a killed process has left is replaced.
+    """
     path = Path(target)
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    partial = path.with_name(f".{path.name}.{token or secrets.token_hex(4)}.tmp")
+    partial.unlink(missing_ok=True)
     try:
         yield partial
         move_into_place(partial, path)

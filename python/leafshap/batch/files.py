@@ -163,7 +163,7 @@ def explain_files(
     job, whole = begin(run, job, explainer, targets, resume, overwrite)
     try:
         parts = _make_parts(run, job, whole, targets, progress)
-        _complete(run, targets, len(parts), aggregates)
+        _complete(run, targets, parts, aggregates)
     except BaseException as error:
         _leave(run, error)
         raise
@@ -178,7 +178,6 @@ def _make_parts(
     schema = None
     if targets.output is not None:
         schema = job.scorer.output_schema(job.source.schema, job.aggregates)
-        run.parts_folder.mkdir(exist_ok=True)
 
     def open_part(number: int) -> PartWriter:
         return PartFiles(run, number, schema, job.rejecting)
@@ -187,14 +186,20 @@ def _make_parts(
 
 
 def _complete(
-    run: UnfinishedRun, targets: Targets, n_parts: int, aggregates: Aggregates | None
+    run: UnfinishedRun, targets: Targets, parts: list[Part], aggregates: Aggregates | None
 ) -> None:
     if aggregates is not None:
-        for number in range(n_parts):
-            aggregates.merge(type(aggregates).load(run.path(number, "npz")))
+        if run.is_complete:
+            paths = [run.aggregates_path]
+        else:
+            paths = [run.path(number, "npz") for number in range(len(parts))]
+        for path in paths:
+            aggregates.merge(type(aggregates).load(path))
     if not run.is_complete:
-        targets.write(run, n_parts, aggregates)
-        run.mark_complete()
+        targets.write(run, len(parts), aggregates)
+        if aggregates is not None:
+            aggregates.save(run.aggregates_path)
+        run.mark_complete(parts)
     run.remove()
 
 

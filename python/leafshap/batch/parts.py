@@ -67,7 +67,9 @@ class PartFiles:
             self._rows = run.rows_path(number)
             self._sink = open_sink(_partial(self._rows), run.format, schema)
         if rejecting:
-            self._rejects = RejectWriter(_partial(run.path(number, "csv")))
+            partial = _partial(run.path(number, "csv"))
+            partial.unlink(missing_ok=True)  # of a killed run: it would be added to
+            self._rejects = RejectWriter(partial)
 
     def write(self, rows: pa.RecordBatch, rejects: list[Reject]) -> None:
         """Write some rows."""

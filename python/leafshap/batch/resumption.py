@@ -42,6 +42,8 @@ def begin(
         If an output exists, or the unfinished run is another one.
     """
     description = _describe(job, explainer, targets)
+    if not run.exists:
+        run.remove_rest()
     if run.exists and resume:
         begun = run.description()
         sizes = begun.pop("sizes")

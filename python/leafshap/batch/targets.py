@@ -107,12 +107,12 @@ class Targets:
         elif self.output is not None and run.parts_folder.exists():
             for path in run.parts_folder.glob("*.tmp"):
                 path.unlink()
-            move_folder(run.parts_folder, self.output)
+            move_folder(run.parts_folder, self.output, run.folder / "replaced")
 
 
 def write_table(table: pa.Table, path: Path) -> None:
     """Write a table to a file whose suffix tells the format; it appears when it is whole."""
-    with whole_file(path) as partial:
+    with whole_file(path, "batch") as partial:
         sink = open_sink(partial, format_of(path), table.schema)
         for batch in table.to_batches():
             sink.write(batch)
@@ -120,7 +120,7 @@ def write_table(table: pa.Table, path: Path) -> None:
 
 
 def _join_rejects(paths: list[Path], target: Path) -> None:
-    with whole_file(target) as partial:
+    with whole_file(target, "batch") as partial:
         RejectWriter(partial).close()
         with open(partial, "ab") as out:
             for path in paths:

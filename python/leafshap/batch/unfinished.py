@@ -6,7 +6,9 @@
         part-00000.npz          aggregates
         part-00000.csv          rejected rows
         part-00000.json         the part is whole: rows, and where the next one starts
-        complete                the output is in its place: only this folder is left to be removed
+        aggregates.npz          those of all parts, when there are all
+        complete                the output is in its place: only this folder is left to be removed;
+                                what is known of all parts
 
 Every file is written under another name and moved when it is whole, and the part's .json is the
 last of them; a process may be killed at any moment.
@@ -16,9 +18,8 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shutil
-from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,7 @@ class UnfinishedRun:
         self._run = self.folder / "run.json"
         self._complete = self.folder / "complete"
         self.parts_folder = self.folder / "parts"
+        self.aggregates_path = self.folder / "aggregates.npz"
 
     @property
     def exists(self) -> bool:
@@ -99,6 +101,8 @@ class UnfinishedRun:
 
     def parts(self) -> list[Part]:
         """List the parts that are whole, up to the first one that is not."""
+        if self.is_complete:
+            return [Part(**part) for part in self._read_json(self._complete)]
         found: list[Part] = []
         while (path := self.path(len(found), "json")).exists():
             try:
@@ -119,24 +123,28 @@ class UnfinishedRun:
         """Say that all files of a part are whole."""
         self._write_json(self.path(number, "json"), asdict(part))
 
-    def mark_complete(self) -> None:
+    def mark_complete(self, parts: list[Part]) -> None:
         """Say that the output is in its place."""
-        self._write_json(self._complete, {})
+        self._write_json(self._complete, [asdict(part) for part in parts])
 
     def remove(self) -> None:
-        """Remove the folder; its description last, so that this can be interrupted, too."""
+        """Remove the folder; it may be interrupted, and what is left is a run or none."""
         if not self.folder.exists():
             return
-        for path in self._all_but_description():
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-        self._complete.unlink(missing_ok=True)
-        self._run.unlink(missing_ok=True)
-        self.folder.rmdir()
-
-    def _all_but_description(self) -> Iterator[Path]:
-        kept = {self._run, self._complete}
+        kept = {self._run, self.aggregates_path, self._complete}
         # the last parts first: what is left are always the first ones
-        return (path for path in sorted(self.folder.iterdir(), reverse=True) if path not in kept)
+        for path in sorted(self.folder.iterdir(), reverse=True):
+            if path not in kept:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        self._run.unlink(missing_ok=True)
+        self.remove_rest()
+
+    def remove_rest(self) -> None:
+        """Remove what there is beside a description: all that an interrupted `remove` can leave."""
+        self.aggregates_path.unlink(missing_ok=True)
+        self._complete.unlink(missing_ok=True)
+        with suppress(OSError):  # absent, or something else is in it
+            self.folder.rmdir()
 
     def _write_json(self, path: Path, content: dict[str, Any]) -> None:
         partial = path.with_name(f"{path.name}.tmp")
@@ -151,12 +159,10 @@ class UnfinishedRun:
             raise InvalidInputError(f"{path}: damaged; overwrite starts anew") from error
 
 
-def move_folder(folder: Path, target: Path) -> None:
-    """Move a folder to its final name; one that is there is replaced."""
-    if not target.exists():
-        os.rename(folder, target)
-        return
-    old = target.with_name(f".{target.name}.{secrets.token_hex(4)}.old")
-    os.rename(target, old)
+def move_folder(folder: Path, target: Path, aside: Path) -> None:
+    """Move a folder to its final name; one that is there is put aside before."""
+    if target.exists():
+        if aside.exists():  # since an earlier attempt, after which the target came back
+            shutil.rmtree(aside)
+        os.rename(target, aside)
     os.rename(folder, target)
-    shutil.rmtree(old)
