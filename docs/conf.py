@@ -51,7 +51,8 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(builtins|collections|os|types|typing)\..*"),
     (r"py:.*", r"(matplotlib|np|npt|numpy|pa|pandas|pd|pyarrow|shap)\..*"),
     # the same without their modules; kinds of argument that docstrings spell out
-    (r"py:class", r"ArrayLike|Axes|DTypeLike|NDArray|Groups|Progress"),
+    (r"py:class", r"AnyPath|ArrayLike|Axes|DTypeLike|NDArray|Groups|OutputOptions|Path|Progress"),
+    (r"py:class", r"leafshap\.inputs\.InputSchema"),  # what converters tell of a model
     (r"py:class", r"leafshap\.explanation\.moments\.Moments"),  # of a private field
     (r"py:obj", r"PartialDependenceDisplay"),  # scikit-learn's
     # `argument`, `other_library.function`: single backticks need not be names of this reference

@@ -89,7 +89,7 @@ def explain_files(
     explainer : TreeExplainer or KernelExplainer
     source : path or sequence of paths
         A file, a folder (with folders like "year=2024" in it, which become columns), a pattern
-        ("data/*.parquet"), or several of them: Parquet, CSV, Arrow IPC or Feather, npy.
+        such as ``data/*.parquet``, or several of them: Parquet, CSV, Arrow IPC or Feather, npy.
     output : path, optional
         A .parquet, .arrow, .feather, .csv or .npz file; or a folder, for one file of each part.
         None for aggregates only.

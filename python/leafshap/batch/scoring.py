@@ -124,7 +124,7 @@ class Scorer:
         InvalidInputError
             If the batch does not fit the model.
         AdditivityError
-            See `TreeExplainer.shap_values`.
+            See `leafshap.TreeExplainer.shap_values`.
         """
         import pyarrow as pa
 

@@ -68,7 +68,7 @@ def explain_batches(
     label : str, optional
         Column of the labels, for `model_output="log_loss"`.
     check_additivity : bool or "all", default True
-        As in `TreeExplainer.shap_values`, for every piece.
+        As in `leafshap.TreeExplainer.shap_values`, for every piece.
 
     Yields
     ------
