@@ -174,6 +174,7 @@ class Scorer:
     def _bind(self, schema: pa.Schema, aggregates: Aggregates | None) -> _Bound:
         """Match a schema with the model; the last answer is kept."""
         group = None if aggregates is None else aggregates.group
+        schema = schema.remove_metadata()  # of pandas; older pyarrow cannot hash it
         key = (schema, group)
         found = self._bound.get(key)
         if found is None:
@@ -186,7 +187,8 @@ class Scorer:
 
         output = self.output
         columns = match_columns(schema.names, self._schema, output.keys, output.label, group)
-        nothing = pa.RecordBatch.from_pylist([], schema=schema)
+        # not from_pylist, which lacks some dictionary types in older pyarrow
+        nothing = pa.RecordBatch.from_arrays([pa.nulls(0, f.type) for f in schema], schema=schema)
         names, outputs, dtype = self._describe(nothing, columns)
         layout = Layout(output, names, outputs, dtype)
         fields = [schema.field(key) for key in columns.keys] + layout.fields()

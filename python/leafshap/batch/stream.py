@@ -88,16 +88,17 @@ def explain_batches(
     """
     scorer = Scorer(explainer, **options)
     fraction = check_fraction(sample)
-    return _explain_all(scorer, batches, aggregates, fraction, seed)
+    return explain_stream(scorer, batches, aggregates, fraction, seed)
 
 
-def _explain_all(
+def explain_stream(
     scorer: Scorer,
     batches: Iterable[pa.RecordBatch],
-    aggregates: Aggregates | None,
-    fraction: float,
-    seed: int,
+    aggregates: Aggregates | None = None,
+    fraction: float = 1.0,
+    seed: int = 0,
 ) -> Iterator[pa.RecordBatch]:
+    """Explain a stream by a scorer, see `explain_batches`."""
     seen = 0
     for batch in batches:
         scorer.output_schema(batch.schema, aggregates)  # what is wrong with all rows
