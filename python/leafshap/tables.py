@@ -292,9 +292,8 @@ class ArrowSource(_TableSource):
         if types.is_string(dtype) or types.is_large_string(dtype):
             if not self._known(index):
                 return self._refuse(label, dtype)
-            self._encoded.add(index)
-            known = self._schema.feature_categories[index]
-            return _FLOAT64, lambda c, _start, _step: codes_of(c.to_pylist(), known, label)
+            _, read = self._plan_dictionary(index, label)
+            return _FLOAT64, lambda c, start, step: read(c.dictionary_encode(), start, step)
         if types.is_null(dtype):
             return _FLOAT32, lambda c, _start, _step: np.full(len(c), np.nan, dtype=np.float32)
         if types.is_boolean(dtype):

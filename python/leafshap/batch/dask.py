@@ -82,7 +82,7 @@ def aggregate(
     interactions: bool = False,
     histograms: bool = False,
     label: str | None = None,
-    check_additivity: CheckAdditivity = True,
+    check_additivity: CheckAdditivity = "few",
 ) -> Delayed:
     """Aggregate the SHAP values of all rows; the values themselves never leave their task.
 

@@ -25,6 +25,8 @@ from leafshap.integers import at_least
 if TYPE_CHECKING:
     from typing import Unpack
 
+    import pyarrow as pa
+
     from leafshap.batch.aggregates import Aggregates
 
 # a part is what a killed run loses at most: seconds of work, and one file of a folder
@@ -149,6 +151,7 @@ def explain_files(
     inputs = open_source(source, input_format)
     targets.keep_apart(inputs.files, [source] if isinstance(source, (str, PathLike)) else source)
     columns = scorer.input_columns(inputs.schema, aggregates)
+    _refuse_unnamed_categories(scorer, inputs.schema)
     rows = _batch_rows(scorer, len(columns), memory)
     job = Job(
         scorer, inputs, aggregates, fraction, seed, rejects is not None, rows,
@@ -168,6 +171,14 @@ def explain_files(
         _leave(run, error)
         raise
     return _report(targets, parts, sum(part.n_read for part in whole), began, aggregates)
+
+
+def _refuse_unnamed_categories(scorer: Scorer, schema: pa.Schema) -> None:
+    for name in scorer.unnamed_categories(schema):
+        raise InvalidInputError(
+            f"column {name!r} holds category values, which each file may number in its own way, "
+            "and the model does not store those of training: write the codes of training instead"
+        )
 
 
 def _make_parts(

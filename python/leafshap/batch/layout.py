@@ -51,7 +51,7 @@ class Output:
     top_k: int = 0
     interactions: bool = False
     label: str | None = None
-    check_additivity: CheckAdditivity = True
+    check_additivity: CheckAdditivity = "few"
 
     @classmethod
     def read(cls, options: OutputOptions) -> Output:

@@ -107,6 +107,23 @@ class Scorer:
         """
         return self._bind(schema, aggregates).schema
 
+    def unnamed_categories(self, schema: pa.Schema) -> list[str]:
+        """Name the columns of category values that the model knows by their codes only.
+
+        The codes are then those of the column's own dictionary, which another batch may number in
+        another way.
+        """
+        import pyarrow as pa
+
+        known = self._schema
+        return [
+            name
+            for j, name in enumerate(self._bind(schema, None).columns.features)
+            if j in known.categorical_features
+            and j not in known.feature_categories
+            and pa.types.is_dictionary(schema.field(name).type)
+        ]
+
     def explain(
         self, batch: pa.RecordBatch, aggregates: Aggregates | None = None
     ) -> pa.RecordBatch:

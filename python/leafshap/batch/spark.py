@@ -117,7 +117,7 @@ def aggregate(
     interactions: bool = False,
     histograms: bool = False,
     label: str | None = None,
-    check_additivity: CheckAdditivity = True,
+    check_additivity: CheckAdditivity = "few",
 ) -> Aggregates:
     """Aggregate the SHAP values of all rows, now; the values themselves never leave their task.
 

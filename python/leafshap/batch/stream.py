@@ -67,8 +67,9 @@ def explain_batches(
         "shap_<feature>_<feature>"), in place of SHAP values.
     label : str, optional
         Column of the labels, for `model_output="log_loss"`.
-    check_additivity : bool or "all", default True
-        As in `leafshap.TreeExplainer.shap_values`, for every piece.
+    check_additivity : bool, "all" or "few", default "few"
+        As in `leafshap.TreeExplainer.shap_values`, for every piece: "few" compares one row in 16
+        with the model's own prediction, at most 256 of a piece.
 
     Yields
     ------
@@ -100,8 +101,16 @@ def explain_stream(
 ) -> Iterator[pa.RecordBatch]:
     """Explain a stream by a scorer, see `explain_batches`."""
     seen = 0
+    dictionaries: dict[str, pa.Array] = {}
     for batch in batches:
         scorer.output_schema(batch.schema, aggregates)  # what is wrong with all rows
+        for name in scorer.unnamed_categories(batch.schema):
+            found = batch.column(name).dictionary
+            if not found.equals(dictionaries.setdefault(name, found)):
+                raise InvalidInputError(
+                    f"column {name!r} numbers its categories differently from batch to batch, and "
+                    "the model does not store its own: give it the codes of training, as numbers"
+                )
         size = scorer.block_rows(batch.num_columns)
         for start in range(0, max(1, batch.num_rows), size):
             piece = batch.slice(start, size)

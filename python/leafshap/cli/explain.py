@@ -134,7 +134,6 @@ Examples:
 )
 @click.option(
     "--check/--no-check",
-    "check_additivity",
     default=True,
     help="Compare sums of values with predictions on some rows.  [default: check]",
 )
@@ -155,6 +154,7 @@ def explain(
     jobs: int,
     quiet: bool,
     trust_pickle: bool,
+    check: bool,
     **options: Any,
 ) -> None:
     """Explain every row of DATA: Parquet, CSV, Arrow or .npy files, a folder or a glob pattern.
@@ -196,6 +196,7 @@ def explain(
                 out,
                 aggregates=aggregates,
                 aggregate_output=written,
+                check_additivity="few" if check else False,
                 progress=progress,
                 **options,
             )

@@ -34,18 +34,20 @@ _MOST_BYTES = 32 << 20
 _RELATIVE = 1e-4
 _FLOAT32_EPSILON = float(np.finfo(np.float32).eps)
 
-CheckAdditivity = bool | Literal["all"]
+CheckAdditivity = bool | Literal["all", "few"]
 
 
 def validate_which(which: CheckAdditivity) -> None:
-    """Refuse anything but a bool or "all".
+    """Refuse anything but a bool, "all" or "few".
 
     Raises
     ------
     InvalidInputError
     """
-    if not (isinstance(which, (bool, np.bool_)) or which == "all"):
-        raise InvalidInputError(f'check_additivity must be True, False or "all", got {which!r}')
+    if not (isinstance(which, (bool, np.bool_)) or which in ("all", "few")):
+        raise InvalidInputError(
+            f'check_additivity must be True, False, "all" or "few", got {which!r}'
+        )
 
 
 class AdditivityCheck:
@@ -122,7 +124,8 @@ class AdditivityCheck:
         most = max(1, min(_MOST_ROWS, _MOST_BYTES // row_bytes))
         if which == "all":
             return [(a, min(a + most, n), 1) for a in range(0, n, most)]
-        most = min(most, max(_FEW_ROWS, n // _ONE_IN))
+        few = n // _ONE_IN
+        most = min(most, max(1, min(few, _FEW_ROWS)) if which == "few" else max(few, _FEW_ROWS))
         return [(0, n, -(-n // most))]
 
     def _predict(

@@ -237,10 +237,11 @@ class TreeExplainer(InteractionMethods):
         approximate : bool, default False
             Saabas' method: credits each split with the change of the mean it makes on the row's
             path. Fast, but not SHAP values (not consistent); path-dependent only.
-        check_additivity : bool or "all", default True
+        check_additivity : bool, "all" or "few", default True
             Compare expected value + SHAP values with the model's own prediction: on every row
             of up to 256; of more rows on one in 16, evenly spaced, at least about 256 and at most
-            16,384. "all" compares every row, which can take longer than explaining.
+            16,384. "all" compares every row, which can take longer than explaining; "few" one in
+            16, at most 256.
 
         Returns
         -------
