@@ -36,7 +36,7 @@ from output_files import differences
 _PHASES: tuple[Phase, ...] = ("parts", "join", "move", "start")
 _AGAIN = 0.5  # how often a resumed run is killed, too
 _MOST_KILLS = 3
-_MISSED = 5  # runs that were through before the moment
+_MISSED = 10  # runs that were through before the moment
 
 CASES = (
     Case("values.parquet"),
@@ -69,7 +69,7 @@ class Trial:
         folder.mkdir()
         try:
             deaths = self._kills(folder, phase)
-            report = self._resume(folder, deaths)
+            report = self._resume(folder)
             words = self._compare(folder)
             left = sorted({p.name for p in folder.iterdir()} - set(self.run.case.finals))
             if left and report:
@@ -83,11 +83,11 @@ class Trial:
         same = "bytes" if not words else "rows" if set(words) == {"bytes"} else None
         return {"phase": phase, "deaths": deaths, "same": same, **report}
 
-    def _resume(self, folder: Path, deaths: list[dict[str, Any]]) -> dict[str, Any]:
+    def _resume(self, folder: Path) -> dict[str, Any]:
         """Run to the end; what is whole of a killed run must be taken over."""
-        last = deaths[-1]
-        if not last["started"] and last["final"] == self.run.case.finals:
-            return {}  # was killed after all was done
+        last = self._state(folder)
+        if self._is_done(last):
+            return {}
         report = report_of(self.run.start(folder, resume=True))
         there = min(last["parts"] * self.run.part_rows, report["rows"])
         if not last["final"] and report["resumed"] < there:
@@ -104,15 +104,21 @@ class Trial:
                 raise FailedRunError(f"was through {missed} times before the moment")
             shutil.rmtree(folder)
             folder.mkdir()
-            wait *= 0.9
-        deaths = [self._death(folder)]
+            wait *= 0.5
+        deaths = [self._state(folder)]
         while len(deaths) < _MOST_KILLS and self.rng.random() < _AGAIN:
+            if self._is_done(deaths[-1]):
+                break
             phase = self.rng.choice(PHASES)
             wait = self.course.moment(self.rng, phase)
             if not self._kill(folder, phase, wait, resume=True):
-                break  # there is nothing left to kill
-            deaths.append(self._death(folder))
+                break  # it was through before
+            deaths.append(self._state(folder))
         return deaths
+
+    def _is_done(self, state: dict[str, Any]) -> bool:
+        """Whether there was nothing left to do: no run to resume, and everything is there."""
+        return not state["started"] and state["final"] == self.run.case.finals
 
     def _kill(self, folder: Path, phase: Phase, wait: float, *, resume: bool) -> bool:
         def reached(seen: Seen, seconds: float) -> bool:
@@ -120,8 +126,8 @@ class Trial:
 
         return kill(self.run, folder, reached, wait, resume=resume)
 
-    def _death(self, folder: Path) -> dict[str, Any]:
-        """What a killed run left; what stands under a final name must be whole."""
+    def _state(self, folder: Path) -> dict[str, Any]:
+        """What a run left; what stands under a final name must be whole."""
         seen = Seen.look(folder, self.run.case)
         for name in seen.finals:
             for word in differences(folder / name, self.expected / name):

@@ -92,7 +92,8 @@ def die_before(number: int) -> None:
 
         return call
 
-    os.fsync = lambda file: None  # takes long, and a process that dies loses nothing by it
+    # It takes long, and what a process wrote is not lost when it dies.
+    setattr(os, "fsync", lambda file: None)  # noqa: B010
     for name in CHANGES:
         setattr(os, name, dying(getattr(os, name)))
 

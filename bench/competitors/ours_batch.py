@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 import memory
-from competitors import BatchSide, not_installed
+from competitors import BatchSide, not_installed, version_of
 from competitors.ours import LeafshapLibrary
 
 OUR_KERNEL = "leafshap-memory"
@@ -128,30 +129,29 @@ class LeafshapAggregates(_LeafshapBatch):
 class LeafshapDask(_LeafshapBatch):
     """`explain(dd.read_parquet(folder), explainer, values="columns").to_parquet(output)`.
 
-    Of leafshap.batch.dask, on a local cluster of as many workers as there are threads, with one thread each.
+    Of leafshap.batch.dask, on a local cluster of one worker with one thread for every thread.
     """
 
     def absent(self) -> str | None:
         return super().absent() or not_installed("dask") or not_installed("distributed")
 
     def version(self) -> str:
-        import dask
-
-        return f"{super().version()} with dask {dask.__version__}"
+        return f"{super().version()} with dask {version_of('dask')}"
 
     def prepare(self, model: Path, n_threads: int) -> BatchSide:
-        import dask.dataframe as dd
-        from dask.distributed import Client, LocalCluster
-        from leafshap.batch.dask import explain
-
+        # By name: their annotations are none of ours.
+        dd, distributed, ours = (
+            importlib.import_module(name)
+            for name in ("dask.dataframe", "distributed", "leafshap.batch.dask")
+        )
         explainer = self.explainer(model, n_threads)
-        cluster = LocalCluster(
+        cluster = distributed.LocalCluster(
             n_workers=n_threads, threads_per_worker=1, processes=True, dashboard_address=None
         )
-        client = Client(cluster)
+        client = distributed.Client(cluster)
 
         def run(table: Path, output: Path) -> None:
-            explained = explain(dd.read_parquet(table), explainer, values="columns")
+            explained = ours.explain(dd.read_parquet(table), explainer, values="columns")
             explained.to_parquet(output, write_index=False)
 
         def close() -> None:

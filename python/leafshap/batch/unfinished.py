@@ -146,7 +146,7 @@ class UnfinishedRun:
         with suppress(OSError):  # absent, or something else is in it
             self.folder.rmdir()
 
-    def _write_json(self, path: Path, content: dict[str, Any]) -> None:
+    def _write_json(self, path: Path, content: object) -> None:
         partial = path.with_name(f"{path.name}.tmp")
         partial.write_text(json.dumps(content, indent=1))
         move_into_place(partial, path)
