@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 import leafshap
 from batch_cases import NAMES, matrix_of, named_model, rows_of, table_of
 from leafshap.errors import AdditivityError, InvalidInputError
+from strategies import Recipe, random_ensemble
 
 pytest.importorskip("pyarrow")
 
@@ -20,7 +22,7 @@ import pyarrow.csv
 import pyarrow.feather
 import pyarrow.parquet as pq
 
-from leafshap.batch import Aggregates, explain_files
+from leafshap.batch import Aggregates, explain_batches, explain_files
 from leafshap.batch import parts as parts_module
 
 N = 1000
@@ -265,9 +267,48 @@ def test_an_error_in_the_first_part_leaves_nothing(
 ) -> None:
     path = tmp_path / "data.csv"
     path.write_text(",".join(NAMES) + "\n1,2,3,4,5,6\n1,2,oops,4,5,6\n")
-    with pytest.raises(InvalidInputError, match=r"data\.csv"):
+    with pytest.raises(InvalidInputError, match=r"data\.csv, row 1, column 'c': not a number"):
         explain_files(explainer, path, tmp_path / "out.parquet")
     only(tmp_path, "data.csv")
+
+
+def test_a_bad_cell_among_the_first_does_not_make_its_column_text(tmp_path: Path) -> None:
+    model = named_model()
+    X = rows()
+    path, bad = tmp_path / "data.csv", tmp_path / "bad.csv"
+    pyarrow.csv.write_csv(table_of(X), path)
+    text = path.read_text().splitlines()
+    cells = text[3].split(",")  # row 2
+    cells[text[0].split(",").index('"age"')] = "unknown"
+    path.write_text("\n".join([*text[:3], ",".join(cells), *text[4:]]))
+    explainer = leafshap.TreeExplainer(model)
+    report = explain_files(explainer, path, tmp_path / "out.parquet", rejects=bad, keys=["id"])
+    assert (report.n_rows, report.n_rejected) == (N - 1, 1)
+    found = read(tmp_path / "out.parquet")
+    wanted = np.delete(explainer.shap_values(X), 2, axis=0)
+    np.testing.assert_allclose(matrix_of(found["shap_values"]), wanted, atol=1e-12)
+    assert read(bad)["row"].to_pylist() == [2]
+    assert read(bad)["column"].to_pylist() == ["age"]
+
+
+def test_category_values_need_a_model_that_knows_them(tmp_path: Path) -> None:
+    arrays = random_ensemble(Recipe(seed=8, n_trees=5, categorical=0.7))
+    j = int(arrays.split_feature[np.flatnonzero(arrays.categorical)[0]])
+    model = leafshap.TreeEnsemble(replace(arrays, feature_names=NAMES))
+    explainer = leafshap.TreeExplainer(model)
+    table = table_of(np.zeros((4, 6)))
+    one = pa.DictionaryArray.from_arrays(pa.array([0, 1, 1, 0]), ["x", "y"])
+    other = pa.DictionaryArray.from_arrays(pa.array([0, 1, 1, 0]), ["y", "x"])
+    at = table.schema.get_field_index(NAMES[j])
+    first = table.set_column(at, NAMES[j], one)
+    second = table.set_column(at, NAMES[j], other)
+    found = list(explain_batches(explainer, first.to_batches() * 2))
+    assert len(found) == 2
+    with pytest.raises(InvalidInputError, match="differently from batch to batch"):
+        list(explain_batches(explainer, first.to_batches() + second.to_batches()))
+    pq.write_table(first, tmp_path / "data.parquet")
+    with pytest.raises(InvalidInputError, match="write the codes of training"):
+        explain_files(explainer, tmp_path / "data.parquet", tmp_path / "out.parquet")
 
 
 @pytest.mark.usefixtures("small_chunks")
@@ -299,7 +340,7 @@ def test_bad_rows_end_the_run_or_go_to_a_file(tmp_path: Path) -> None:
 def test_samples_are_the_same_however_files_are_cut(
     explainer: leafshap.TreeExplainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from leafshap.batch import explain_batches, scoring
+    from leafshap.batch import scoring
 
     path = written(tmp_path, "parquet")
     options: dict[str, Any] = {"sample": 0.25, "seed": 3, "keys": ["id"]}

@@ -150,8 +150,9 @@ def explain_files(
         raise InvalidInputError("aggregates must be empty at the start of a run")
     inputs = open_source(source, input_format)
     targets.keep_apart(inputs.files, [source] if isinstance(source, (str, PathLike)) else source)
+    inputs.expect_numbers(scorer.numeric_features(inputs.schema, aggregates))
     columns = scorer.input_columns(inputs.schema, aggregates)
-    _refuse_unnamed_categories(scorer, inputs.schema)
+    _refuse_unnamed_categories(scorer, inputs.schema, aggregates)
     rows = _batch_rows(scorer, len(columns), memory)
     job = Job(
         scorer, inputs, aggregates, fraction, seed, rejects is not None, rows,
@@ -173,8 +174,10 @@ def explain_files(
     return _report(targets, parts, sum(part.n_read for part in whole), began, aggregates)
 
 
-def _refuse_unnamed_categories(scorer: Scorer, schema: pa.Schema) -> None:
-    for name in scorer.unnamed_categories(schema):
+def _refuse_unnamed_categories(
+    scorer: Scorer, schema: pa.Schema, aggregates: Aggregates | None
+) -> None:
+    for name in scorer.unnamed_categories(schema, aggregates):
         raise InvalidInputError(
             f"column {name!r} holds category values, which each file may number in its own way, "
             "and the model does not store those of training: write the codes of training instead"

@@ -107,7 +107,17 @@ class Scorer:
         """
         return self._bind(schema, aggregates).schema
 
-    def unnamed_categories(self, schema: pa.Schema) -> list[str]:
+    def numeric_features(
+        self, schema: pa.Schema, aggregates: Aggregates | None = None
+    ) -> list[str]:
+        """Name the columns of features that the model reads as numbers, keys left out."""
+        columns, named = self._bind(schema, aggregates).columns, self._schema.feature_categories
+        features = (name for j, name in enumerate(columns.features) if j not in named)
+        return [name for name in features if name not in columns.keys]
+
+    def unnamed_categories(
+        self, schema: pa.Schema, aggregates: Aggregates | None = None
+    ) -> list[str]:
         """Name the columns of category values that the model knows by their codes only.
 
         The codes are then those of the column's own dictionary, which another batch may number in
@@ -118,7 +128,7 @@ class Scorer:
         known = self._schema
         return [
             name
-            for j, name in enumerate(self._bind(schema, None).columns.features)
+            for j, name in enumerate(self._bind(schema, aggregates).columns.features)
             if j in known.categorical_features
             and j not in known.feature_categories
             and pa.types.is_dictionary(schema.field(name).type)

@@ -104,7 +104,7 @@ def explain_stream(
     dictionaries: dict[str, pa.Array] = {}
     for batch in batches:
         scorer.output_schema(batch.schema, aggregates)  # what is wrong with all rows
-        for name in scorer.unnamed_categories(batch.schema):
+        for name in scorer.unnamed_categories(batch.schema, aggregates):
             found = batch.column(name).dictionary
             if not found.equals(dictionaries.setdefault(name, found)):
                 raise InvalidInputError(

@@ -130,6 +130,8 @@ def read_rows(
     names = source.schema.names
     apart = [*others, *(name for name in set_apart if name in names)]
     features = match_columns(names, schema, apart, None).features
+    known = schema.feature_categories
+    source.expect_numbers([name for j, name in enumerate(features) if j not in known])
     columns = [*features, *(name for name in others if name not in features)]
     draw = Draw(most, seed)
     n = 0

@@ -92,6 +92,10 @@ class Source(Protocol):
         """Tell name, size and time of change (ns) of every file, to see whether they changed."""
         ...
 
+    def expect_numbers(self, columns: Collection[str]) -> None:
+        """Take columns of text files for numbers, also if the first cells are none."""
+        ...
+
     def chunks(
         self,
         columns: list[str],

@@ -14,7 +14,7 @@ import numpy as np
 
 from leafshap.batch.sources.chunk import Chunk, FileReader, Position, Reject
 from leafshap.batch.sources.listing import InputFile
-from leafshap.batch.sources.schemas import common_schema, goes_with
+from leafshap.batch.sources.schemas import common_schema, goes_with, text_as_numbers
 from leafshap.errors import InvalidInputError
 from leafshap.integers import at_least
 
@@ -65,6 +65,16 @@ class FileSource:
         """Tell name, size and time of change of every file."""
         states = [(file.name, file.path.stat()) for file in self._inputs]
         return [[name, state.st_size, state.st_mtime_ns] for name, state in states]
+
+    def expect_numbers(self, columns: Collection[str]) -> None:
+        """See `leafshap.batch.sources.chunk.Source`."""
+        from leafshap.batch.sources.csv import CsvFile
+
+        readers = [reader for reader in self._readers if isinstance(reader, CsvFile)]
+        for reader in readers:
+            reader.schema = text_as_numbers(reader.schema, columns)
+        if readers:
+            self.schema = text_as_numbers(self.schema, columns)
 
     def chunks(
         self,

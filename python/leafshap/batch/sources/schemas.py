@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +32,19 @@ def common_schema(schemas: Iterable[pa.Schema]) -> pa.Schema:
     return pa.schema(
         [(name, pa.float64() if kind == nothing else kind) for name, kind in found.items()]
     )
+
+
+def text_as_numbers(schema: pa.Schema, columns: Collection[str]) -> pa.Schema:
+    """Change the type of some columns from text to float64."""
+    import pyarrow as pa
+
+    kinds = {
+        field.name: pa.float64()
+        if field.name in columns and field.type == pa.string()
+        else field.type
+        for field in schema
+    }
+    return pa.schema(list(kinds.items()))
 
 
 def goes_with(kind: pa.DataType, common: pa.DataType) -> bool:
