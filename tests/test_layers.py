@@ -29,7 +29,7 @@ MAY_INCLUDE = {
     "bindings": {"ir", "plan", "simd", "kernels", "targets", "engine", "bindings"},
 }
 FRAMEWORKS = {"xgboost", "lightgbm", "sklearn", "catboost", "shap", "pandas", "polars", "pyarrow",
-              "scipy", "matplotlib"}  # fmt: skip
+              "scipy", "matplotlib", "dask", "distributed", "pyspark", "ray"}  # fmt: skip
 
 
 def cpp_files() -> list[Path]:
