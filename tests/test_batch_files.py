@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -232,22 +233,25 @@ def test_another_run_is_not_gone_on_with(
 
     other = leafshap.TreeExplainer(named_model(seed=4))
     for differs, who, options in [
-        ("model", other, {}),
-        ("model", leafshap.TreeExplainer(named_model(), dtype="float32"), {}),
-        ("options", explainer, {"keys": ["id"]}),
-        ("sample", explainer, {"sample": 0.5}),
-        ("aggregates", explainer, {"aggregates": Aggregates()}),
+        ("another explainer", other, {}),
+        ("another explainer", leafshap.TreeExplainer(named_model(), dtype="float32"), {}),
+        ("other options: keys was", explainer, {"keys": ["id"]}),
+        ("another sample", explainer, {"sample": 0.5}),
+        ("other aggregates", explainer, {"aggregates": Aggregates()}),
     ]:
-        with pytest.raises(InvalidInputError, match=f"another one, its {differs} differ"):
+        with pytest.raises(InvalidInputError, match=f"begun with {differs}"):
             explain_files(who, path, out, resume=True, **options)  # type: ignore[arg-type]
     pq.write_table(table_of(rows()).slice(1), path)
-    with pytest.raises(InvalidInputError, match="another one, its inputs differ"):
+    with pytest.raises(InvalidInputError, match="other input files"):
         explain_files(explainer, path, out, resume=True)
     with pytest.raises(InvalidInputError, match="discard"):
         explain_files(explainer, path, out)
     assert explain_files(explainer, path, out, overwrite=True).n_rows == N - 1
     with pytest.raises(InvalidInputError, match="exists"):
         explain_files(explainer, path, out)
+    done = explain_files(explainer, path, out, resume=True)
+    assert (done.n_rows, done.n_resumed) == (0, N - 1)
+    path.touch()
     with pytest.raises(InvalidInputError, match="exists"):
         explain_files(explainer, path, out, resume=True)
     only(tmp_path, "data.parquet", "out.parquet")
@@ -414,18 +418,124 @@ def test_output_into_the_folder_that_is_read(
     only(tmp_path, "data.parquet")
 
 
-def test_a_folder_is_replaced_only_if_asked(
+def test_a_folder_is_replaced_only_if_it_holds_parts_alone(
     explainer: leafshap.TreeExplainer, tmp_path: Path
 ) -> None:
     path, out = written(tmp_path, "parquet"), tmp_path / "out"
     out.mkdir()
-    (out / "mine.txt").write_text("kept")
+    assert explain_files(explainer, path, out).n_rows == N  # an empty one
     with pytest.raises(InvalidInputError, match="exists"):
         explain_files(explainer, path, out)
+    (out / "mine.txt").write_text("kept")
+    with pytest.raises(InvalidInputError, match=r"holds other files than parts \(mine.txt\)"):
+        explain_files(explainer, path, out, overwrite=True)
     assert (out / "mine.txt").exists()
+    (out / "mine.txt").unlink()
     explain_files(explainer, path, out, overwrite=True)
     only(out, "part-00000.parquet")
     only(tmp_path, "data.parquet", "out")
+
+
+def test_what_is_read_is_not_replaced_by_another_name(
+    explainer: leafshap.TreeExplainer, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    path = written(tmp_path / "in", "parquet")
+    (tmp_path / "link").symlink_to(tmp_path / "in")
+    before = path.read_bytes()
+    for name in ("in/../in/data.parquet", "link/data.parquet"):
+        with pytest.raises(InvalidInputError, match="replace what is read"):
+            explain_files(explainer, path, tmp_path / name, overwrite=True)
+    for name in (".", ".."):
+        with pytest.raises(InvalidInputError, match=r"of their own|replace what is read"):
+            explain_files(explainer, path, name, overwrite=True)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such locks")
+def test_two_runs_do_not_meet(explainer: leafshap.TreeExplainer, tmp_path: Path) -> None:
+    path, out = written(tmp_path, "parquet"), tmp_path / "out.parquet"
+    refused = []
+
+    def another(done: int, total: int | None) -> None:
+        for options in ({"resume": True}, {"overwrite": True}):
+            with pytest.raises(InvalidInputError, match="another run is at work"):
+                explain_files(explainer, path, out, **options)  # type: ignore[arg-type]
+            refused.append(options)
+
+    assert explain_files(explainer, path, out, progress=another).n_rows == N
+    assert refused
+    np.testing.assert_array_equal(
+        matrix_of(read(out)["shap_values"]), explainer.shap_values(rows())
+    )
+    only(tmp_path, "data.parquet", "out.parquet")
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_a_damaged_part_is_made_once_more(
+    explainer: leafshap.TreeExplainer, tmp_path: Path
+) -> None:
+    path, out = written(tmp_path, "parquet"), tmp_path / "out.parquet"
+
+    def stop(done: int, total: int | None) -> None:
+        if done == N:
+            raise Stop
+
+    with pytest.raises(Stop):
+        explain_files(explainer, path, out, progress=stop, part_rows=200)
+    part = tmp_path / "out.parquet.unfinished" / "parts" / "part-00001.arrow"
+    part.write_bytes(part.read_bytes()[:1000])
+    report = explain_files(explainer, path, out, resume=True)
+    assert (report.n_rows, report.n_resumed) == (N, 256)
+    np.testing.assert_array_equal(
+        matrix_of(read(out)["shap_values"]), explainer.shap_values(rows())
+    )
+
+
+def test_what_a_format_cannot_hold_is_told_before(
+    explainer: leafshap.TreeExplainer, tmp_path: Path
+) -> None:
+    table = table_of(rows()).append_column("pair", pa.array([{"a": 1}] * N))
+    pq.write_table(table, tmp_path / "data.parquet")
+    told: list[int] = []
+    for suffix in ("csv", "npz"):
+        with pytest.raises(InvalidInputError, match="pair"):
+            explain_files(
+                explainer, tmp_path / "data.parquet", tmp_path / f"out.{suffix}", keys=["pair"],
+                progress=lambda done, total: told.append(done),
+            )  # fmt: skip
+    assert not told
+    with pytest.raises(InvalidInputError, match="no columns"):
+        explain_files(
+            explainer, tmp_path / "data.parquet", tmp_path / "out.parquet", values="none",
+            base_value=False,
+        )  # fmt: skip
+    only(tmp_path, "data.parquet")
+
+
+def test_the_users_aggregates_are_filled_at_the_end(
+    explainer: leafshap.TreeExplainer, tmp_path: Path
+) -> None:
+    path, totals = written(tmp_path, "parquet"), Aggregates()
+
+    def stop(done: int, total: int | None) -> None:
+        if done:
+            raise Stop
+
+    for output in (None, tmp_path / "out.parquet"):
+        with pytest.raises(Stop):
+            explain_files(explainer, path, output, aggregates=totals, progress=stop)
+        assert totals.n_rows == 0
+    explain_files(explainer, path, aggregates=totals)
+    assert totals.n_rows == N
+
+
+def test_numbers_of_numpy_are_numbers(explainer: leafshap.TreeExplainer, tmp_path: Path) -> None:
+    report = explain_files(
+        explainer, written(tmp_path, "parquet"), tmp_path / "out.parquet",
+        seed=np.int64(3), sample=np.float32(0.5), top_k=np.int64(2), prediction=np.bool_(True),
+    )  # type: ignore[arg-type]  # fmt: skip
+    assert 400 < report.n_rows < 600
 
 
 def test_additivity_errors_name_file_and_rows(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def splitmix64(bits: int) -> int:
 def test_by_the_definition(seed: int, first: int) -> None:
     start = splitmix64(seed & MASK)
     rows = range(first, first + 200)
-    bits = [splitmix64(start + i * 0x9E3779B97F4A7C15 & MASK) for i in rows]
+    bits = [splitmix64(start + (i + 1) * 0x9E3779B97F4A7C15 & MASK) for i in rows]
     expected = [(b >> 11) / 2**53 < 0.3 for b in bits]
     assert sample_rows(first, 200, 0.3, seed).tolist() == expected
 

@@ -121,6 +121,7 @@ class _TableSource:
             if len(column) == 0:
                 return np.empty(0)
             sample = column.iloc[0] if hasattr(column, "iloc") else column[0]
+            sample = sample.as_py() if hasattr(sample, "as_py") else sample
             raise InvalidInputError(
                 f"{label} of dtype {dtype} is not numeric: row {start} holds {sample!r}"
             )

@@ -40,4 +40,5 @@ def bad_rows(check: Check, batch: pa.RecordBatch, first: int = 0) -> Iterator[tu
 
 def _without_row(reason: str) -> str:
     """Leave out the number that the only row has in its own batch."""
-    return re.sub(r"^row 0, ", "", re.sub(r": row 0 holds ", ": the row holds ", reason))
+    reason = re.sub(r"^row 0, ", "", reason)
+    return re.sub(r": row 0 holds ", ": it holds ", re.sub(r": y\[0\] is ", ": it is ", reason))

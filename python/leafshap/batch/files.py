@@ -9,14 +9,12 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from leafshap.batch.layout import OutputOptions
 from leafshap.batch.parts import Job, MergedParts, PartFiles, PartWriter, Progress
 from leafshap.batch.resumption import begin
-from leafshap.batch.sampling import check_fraction
+from leafshap.batch.sampling import check_fraction, check_seed
 from leafshap.batch.scoring import Explainer, Scorer
-from leafshap.batch.sources import open_source
+from leafshap.batch.sources import Source, open_source
 from leafshap.batch.targets import AnyPath, Targets
 from leafshap.batch.unfinished import Part, UnfinishedRun
 from leafshap.errors import InvalidInputError
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
     from leafshap.batch.aggregates import Aggregates
 
 # a part is what a killed run loses at most: seconds of work, and one file of a folder
-_PART_BYTES, _PART_ROWS = 256 << 20, 1 << 20
+_PART_BYTES, _PART_ROWS = 1 << 30, 1 << 20
 # chunks that are read ahead, explained and written at the same time
 _IN_FLIGHT = 8
 _LEAST_MEMORY = 16 << 20
@@ -106,9 +104,11 @@ def explain_files(
         tells; a folder gets Parquet.
     resume : bool, default False
         Go on with a run that was stopped, at its first missing part; from the start if there is
-        none. The result is the same as that of one undisturbed run.
+        none. The result is the same as that of one undisturbed run. Nothing is done if the
+        results are there and not older than the input.
     overwrite : bool, default False
-        Replace an output that is there, and forget an unfinished run.
+        Replace an output that is there, and forget an unfinished run. A folder with other files
+        than parts in it is never replaced.
     rejects : path, optional
         CSV file for rows that cannot be read or do not fit the model, with file, row and reason;
         without it the first one ends the run.
@@ -116,7 +116,8 @@ def explain_files(
         Bytes for the rows that are read, explained and written at the same time, 16 MB at least;
         the explainer's own tables and the libraries come on top.
     part_rows : int, optional
-        Rows of a part; by default about a million, less if they are wide.
+        Rows of a part; by default about a million, less if they are wide. A run that is resumed
+        keeps its sizes.
     progress : callable, optional
         ``progress(done, total)`` in rows of the input, total None where it is not known.
     **options
@@ -138,40 +139,82 @@ def explain_files(
     """
     began = time.perf_counter()
     scorer = Scorer(explainer, **options)
-    fraction = check_fraction(sample)
+    fraction, seed = check_fraction(sample), check_seed(seed)
     targets = Targets.read(output, output_format, aggregate_output, rejects)
-    if aggregates is None and aggregate_output is not None:
-        from leafshap.batch.aggregates import Aggregates
-
-        aggregates = Aggregates()
-    if targets.output is None and aggregates is None:
+    totals = _empty(aggregates, aggregate_output is not None)
+    if targets.output is None and totals is None:
         raise InvalidInputError("nothing is asked for: give an output or aggregates")
-    if aggregates is not None and aggregates.n_rows:
-        raise InvalidInputError("aggregates must be empty at the start of a run")
     inputs = open_source(source, input_format)
     targets.keep_apart(inputs.files, [source] if isinstance(source, (str, PathLike)) else source)
-    inputs.expect_numbers(scorer.numeric_features(inputs.schema, aggregates))
-    columns = scorer.input_columns(inputs.schema, aggregates)
-    _refuse_unnamed_categories(scorer, inputs.schema, aggregates)
-    rows = _batch_rows(scorer, len(columns), memory)
-    job = Job(
-        scorer, inputs, aggregates, fraction, seed, rejects is not None, rows,
-        _part_rows(part_rows, rows, len(columns)),
-    )  # fmt: skip
+    inputs.expect_numbers(scorer.numeric_features(inputs.schema, totals))
+    _refuse_unnamed_categories(scorer, inputs.schema, totals)
+    schema = scorer.output_schema(inputs.schema, totals)
+    targets.check_schema(schema)
+    job = _job(scorer, inputs, totals, fraction, seed, rejects is not None, memory, part_rows)
+    resumed = 0
     if targets.first is None:
-        assert aggregates is not None
-        total = aggregates
-        parts = job.run([], lambda number: MergedParts(total), progress)
-        return _report(targets, parts, 0, began, aggregates)
-    run = UnfinishedRun(targets.first, "arrow" if targets.is_file else targets.format)
-    job, whole = begin(run, job, explainer, targets, resume, overwrite)
-    try:
-        parts = _make_parts(run, job, whole, targets, progress)
-        _complete(run, targets, parts, aggregates)
-    except BaseException as error:
-        _leave(run, error)
-        raise
-    return _report(targets, parts, sum(part.n_read for part in whole), began, aggregates)
+        assert totals is not None
+        parts = job.run([], MergedParts(totals).open, progress)
+    else:
+        run = UnfinishedRun(targets.first, "arrow" if targets.is_file else targets.format)
+        with run.held():
+            if resume and aggregates is None and not run.exists and targets.are_newer(inputs.files):
+                done = inputs.n_rows or 0
+                return RunReport(targets.output, 0, 0, done, time.perf_counter() - began, None)
+            job, whole = begin(run, job, explainer, targets, resume, overwrite)
+            resumed = sum(part.n_read for part in whole)
+            try:
+                parts = _make_parts(run, job, whole, schema, targets, progress)
+                _complete(run, targets, parts, totals)
+            except BaseException as error:
+                _leave(run, error)
+                raise
+    if aggregates is not None and totals is not None:
+        aggregates.merge(totals)
+    return RunReport(
+        output=targets.output,
+        n_rows=sum(part.n_rows for part in parts),
+        n_rejected=sum(part.n_rejected for part in parts),
+        n_resumed=resumed,
+        seconds=time.perf_counter() - began,
+        aggregates=totals if aggregates is None else aggregates,
+    )
+
+
+def _empty(aggregates: Aggregates | None, to_file: bool) -> Aggregates | None:
+    """Make what the run adds up; the user's own object gets it when all went well."""
+    from leafshap.batch.aggregates import Aggregates
+
+    if aggregates is None:
+        return Aggregates() if to_file else None
+    if not isinstance(aggregates, Aggregates):
+        raise InvalidInputError(f"expected Aggregates, got {type(aggregates).__name__}")
+    if aggregates.n_rows:
+        raise InvalidInputError("aggregates must be empty at the start of a run")
+    return aggregates.empty()
+
+
+def _job(
+    scorer: Scorer,
+    inputs: Source,
+    totals: Aggregates | None,
+    fraction: float,
+    seed: int,
+    rejecting: bool,
+    memory: int | None,
+    part_rows: int | None,
+) -> Job:
+    """Choose how many rows are explained at once, and how many make a part."""
+    n_columns = len(scorer.input_columns(inputs.schema, totals))
+    rows = scorer.block_rows(n_columns)
+    if memory is not None:
+        chunk = at_least(_LEAST_MEMORY, memory, "memory") // _IN_FLIGHT
+        rows = scorer.block_rows(n_columns, chunk)
+    if part_rows is None:
+        of_bytes = _PART_BYTES // scorer.row_bytes(n_columns)
+        part_rows = max(rows, min(_PART_ROWS, of_bytes))
+    part_rows = at_least(1, part_rows, "part_rows")
+    return Job(scorer, inputs, totals, fraction, seed, rejecting, rows, part_rows)
 
 
 def _refuse_unnamed_categories(
@@ -185,34 +228,36 @@ def _refuse_unnamed_categories(
 
 
 def _make_parts(
-    run: UnfinishedRun, job: Job, whole: list[Part], targets: Targets, progress: Progress | None
+    run: UnfinishedRun,
+    job: Job,
+    whole: list[Part],
+    schema: pa.Schema,
+    targets: Targets,
+    progress: Progress | None,
 ) -> list[Part]:
     if run.is_complete:
         return whole
-    schema = None
-    if targets.output is not None:
-        schema = job.scorer.output_schema(job.source.schema, job.aggregates)
 
     def open_part(number: int) -> PartWriter:
-        return PartFiles(run, number, schema, job.rejecting)
+        return PartFiles(run, number, None if targets.output is None else schema, job.rejecting)
 
     return job.run(whole, open_part, progress)
 
 
 def _complete(
-    run: UnfinishedRun, targets: Targets, parts: list[Part], aggregates: Aggregates | None
+    run: UnfinishedRun, targets: Targets, parts: list[Part], totals: Aggregates | None
 ) -> None:
-    if aggregates is not None:
+    if totals is not None:
         if run.is_complete:
             paths = [run.aggregates_path]
         else:
             paths = [run.path(number, "npz") for number in range(len(parts))]
         for path in paths:
-            aggregates.merge(type(aggregates).load(path))
+            totals.merge(type(totals).load(path))
     if not run.is_complete:
-        targets.write(run, len(parts), aggregates)
-        if aggregates is not None:
-            aggregates.save(run.aggregates_path)
+        targets.write(run, len(parts), totals)
+        if totals is not None:
+            totals.save(run.aggregates_path)
         run.mark_complete(parts)
     run.remove()
 
@@ -226,32 +271,3 @@ def _leave(run: UnfinishedRun, error: BaseException) -> None:
         )
     else:
         run.remove()
-
-
-def _batch_rows(scorer: Scorer, n_columns: int, memory: int | None) -> int:
-    if memory is None:
-        return scorer.block_rows(n_columns)
-    return scorer.block_rows(n_columns, at_least(_LEAST_MEMORY, memory, "memory") // _IN_FLIGHT)
-
-
-def _part_rows(part_rows: int | None, batch_rows: int, n_columns: int) -> int:
-    if part_rows is not None:
-        return at_least(1, part_rows, "part_rows")
-    return int(np.clip(_PART_BYTES // (8 * n_columns), batch_rows, _PART_ROWS))
-
-
-def _report(
-    targets: Targets,
-    parts: list[Part],
-    n_resumed: int,
-    began: float,
-    aggregates: Aggregates | None,
-) -> RunReport:
-    return RunReport(
-        output=targets.output,
-        n_rows=sum(part.n_rows for part in parts),
-        n_rejected=sum(part.n_rejected for part in parts),
-        n_resumed=n_resumed,
-        seconds=time.perf_counter() - began,
-        aggregates=aggregates,
-    )

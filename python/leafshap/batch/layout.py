@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -66,20 +66,37 @@ class Output:
         if unknown:
             known = ", ".join(cls.__dataclass_fields__)
             raise InvalidInputError(f"unknown option {unknown[0]!r}: expected one of {known}")
-        keys = options.get("keys", ())
-        if isinstance(keys, str):
-            keys = (keys,)
-        given: dict[str, Any] = {**options, "keys": tuple(str(key) for key in keys)}
+        given: dict[str, Any] = dict(options)
+        given["keys"] = _names(options.get("keys", ()), "keys")
+        given["top_k"] = at_least(0, options.get("top_k", 0), "top_k")
+        for name in ("base_value", "prediction", "interactions"):
+            if name in given:
+                given[name] = _yes_or_no(given[name], name)
+        if given.get("label") is not None and not isinstance(given["label"], str):
+            raise InvalidInputError(f"label must be the name of a column, got {given['label']!r}")
         found = cls(**given)
-        if len(set(found.keys)) < len(found.keys):
-            raise InvalidInputError(f"keys names a column twice: {list(found.keys)}")
         if found.values not in _VALUES:
             raise InvalidInputError(
                 f"values must be one of {', '.join(map(repr, _VALUES))}, got {found.values!r}"
             )
-        at_least(0, found.top_k, "top_k")
         validate_which(found.check_additivity)
         return found
+
+
+def _names(names: Any, what: str) -> tuple[str, ...]:
+    found = (names,) if isinstance(names, str) else names
+    if not isinstance(found, Iterable) or not all(isinstance(name, str) for name in found):
+        raise InvalidInputError(f"{what} must be names of columns, got {names!r}")
+    listed = tuple(found)
+    if len(set(listed)) < len(listed):
+        raise InvalidInputError(f"{what} names a column twice: {list(listed)}")
+    return listed
+
+
+def _yes_or_no(value: Any, what: str) -> bool:
+    if not isinstance(value, (bool, np.bool_)):
+        raise InvalidInputError(f"{what} must be True or False, got {value!r}")
+    return bool(value)
 
 
 class Layout:

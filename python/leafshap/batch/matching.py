@@ -67,7 +67,7 @@ def _features(names: Sequence[str], schema: InputSchema, set_apart: set[str | No
         absent = [name for name, match in zip(own, found, strict=True) if match is None]
         if not absent:
             return [match for match in found if match is not None]
-        if not are_made_up(own):
+        if not are_made_up(own) or len(absent) < len(own):
             raise InvalidInputError(_lack(absent, own, names))
     rest = [name for name in names if name not in set_apart]
     if len(rest) != schema.n_features:
@@ -83,7 +83,8 @@ def _features(names: Sequence[str], schema: InputSchema, set_apart: set[str | No
 def _by_name(own: Sequence[str], names: Sequence[str]) -> list[str | None]:
     """Find the column of each feature; LightGBM stores the spaces of names as underscores."""
     exact = set(names)
-    loose = {name.replace(" ", "_"): name for name in names}
+    # what a feature has by its own name is not another one's
+    loose = {name.replace(" ", "_"): name for name in names if name not in own}
     found = [name if name in exact else loose.get(name.replace(" ", "_")) for name in map(str, own)]
     _refuse_twice([name for name in found if name is not None], names)
     return found

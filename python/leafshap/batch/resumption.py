@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import pickle
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -42,8 +41,6 @@ def begin(
         If an output exists, or the unfinished run is another one.
     """
     description = _describe(job, explainer, targets)
-    if not run.exists:
-        run.remove_rest()
     if run.exists and resume:
         begun = run.description()
         sizes = begun.pop("sizes")
@@ -54,54 +51,66 @@ def begin(
             f"{run.folder} holds an unfinished run: resume it (resume=True, --resume), or discard "
             "it (overwrite=True, --overwrite)"
         )
-    for target in targets.all:
-        if target.exists() and not overwrite:
-            raise InvalidInputError(f"{target} exists: overwrite=True (--overwrite) replaces it")
+    targets.check_room(overwrite)
     sizes = {"batch_rows": job.batch_rows, "part_rows": job.part_rows}
     run.begin({**description, "sizes": sizes})
     return job, []
 
 
+# What differs, in words.
+_CAUSES = {
+    "version": "by another version of leafshap",
+    "model": "with another explainer (model, background data, dtype, names)",
+    "inputs": "with other input files, or they have changed",
+    "options": "with other options",
+    "sample": "with another sample",
+    "aggregates": "with other aggregates",
+    "output": "for output of another kind, or of other columns",
+}
+
+
 def _refuse_other(begun: dict[str, Any], wanted: dict[str, Any], run: UnfinishedRun) -> None:
     for name, value in wanted.items():
-        if begun.get(name) != value:
-            raise InvalidInputError(
-                f"the unfinished run in {run.folder} is another one, its {name} differ: it was "
-                f"begun with {_shortened(begun.get(name))}, now it is {_shortened(value)}; "
-                "overwrite=True (--overwrite) discards it"
-            )
-
-
-def _shortened(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) < 100 else f"{text[:97]}..."
+        other = begun.get(name)
+        if other == value:
+            continue
+        cause = _CAUSES[name]
+        if isinstance(value, dict) and isinstance(other, dict):
+            changed = [key for key in value if other.get(key) != value[key]]
+            cause += ": " + ", ".join(f"{k} was {other.get(k)!r}, is {value[k]!r}" for k in changed)
+        raise InvalidInputError(
+            f"the unfinished run in {run.folder} was begun {cause}; overwrite=True (--overwrite) "
+            "discards it"
+        )
 
 
 def _describe(job: Job, explainer: Explainer, targets: Targets) -> dict[str, Any]:
     """Say what two runs must share for one to go on with the other."""
+    names = job.scorer.output_schema(job.source.schema, job.aggregates).names
     description = {
         "version": __version__,
         "model": _digest(explainer),
         "inputs": job.source.fingerprint(),
         "options": asdict(job.scorer.output),
-        "sample": [job.fraction, job.seed],
+        "sample": None if job.fraction == 1 else [job.fraction, job.seed],
         "aggregates": None if job.aggregates is None else job.aggregates.settings,
-        "output": [targets.output is not None, targets.is_file, targets.format],
+        "output": [targets.output is not None, targets.is_file, targets.format, *names],
     }
     normal: dict[str, Any] = json.loads(json.dumps(description))
     return normal
 
 
 def _digest(explainer: Explainer) -> str:
-    """Hash what decides the values."""
+    """Hash what decides the values: the trees, or what a function gives for its background."""
     digest = hashlib.sha256(repr(explainer).encode())
-    if not isinstance(explainer, TreeExplainer):
-        digest.update(pickle.dumps(explainer.for_workers()))
-        return digest.hexdigest()
+    digest.update(repr(explainer.input_schema.feature_names).encode())
     expected: Any = explainer.expected_value
     if callable(expected):  # of a loss: a function of the label
         expected = expected(np.array([0.0, 1.0]))
-    for array in [*explainer.model.to_arrays().as_dict().values(), explainer.data, expected]:
+    arrays = [np.asarray(expected)]
+    if isinstance(explainer, TreeExplainer):
+        arrays += [explainer.data, *explainer.model.to_arrays().as_dict().values()]
+    for array in arrays:
         is_array = isinstance(array, np.ndarray)
         digest.update(np.ascontiguousarray(array).data if is_array else repr(array).encode())
     return digest.hexdigest()

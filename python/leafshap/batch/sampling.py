@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,23 @@ def check_fraction(sample: Any) -> float:
     """
     if sample is None:
         return 1.0
-    if isinstance(sample, (int, float)) and not isinstance(sample, bool) and 0 < sample <= 1:
+    if isinstance(sample, Real) and not isinstance(sample, bool) and 0 < sample <= 1:
         return float(sample)
     raise InvalidInputError(f"sample must be a number above 0 and at most 1, got {sample!r}")
+
+
+def check_seed(seed: Any) -> int:
+    """Check a seed.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is not a whole number.
+    """
+    number = whole_number(seed)
+    if number is None:
+        raise InvalidInputError(f"seed must be a whole number, got {seed!r}")
+    return number
 
 
 def sample_rows(first_row: int, n: int, fraction: float, seed: int) -> npt.NDArray[np.bool_]:
@@ -54,12 +69,9 @@ def sample_rows(first_row: int, n: int, fraction: float, seed: int) -> npt.NDArr
     Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014: the
     number of row i is the i-th of the generator splitmix64, started at the hash of the seed.
     """
-    number = whole_number(seed)
-    if number is None:
-        raise InvalidInputError(f"seed must be a whole number, got {seed!r}")
     # without its own hash, the next seed would draw the same rows, one further on
-    start = _mix(np.array([number % 2**64], dtype=np.uint64))
-    rows = np.arange(first_row, first_row + n, dtype=np.uint64)
+    start = _mix(np.array([check_seed(seed) % 2**64], dtype=np.uint64))
+    rows = np.arange(first_row + 1, first_row + n + 1, dtype=np.uint64)
     bits = _mix(start + rows * np.uint64(0x9E3779B97F4A7C15))
     return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53 < fraction
 

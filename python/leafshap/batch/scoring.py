@@ -32,7 +32,9 @@ Explainer = TreeExplainer | KernelExplainer
 
 # What is held at once of rows, values and output; and enough rows to keep all threads busy.
 _BLOCK_BYTES = 64 << 20
-MOST_ROWS, LEAST_ROWS = 65_536, 256
+MOST_ROWS = 65_536
+# fewer would be slow, whatever memory is asked for; unless they are so wide
+_LEAST_ROWS, _LEAST_BYTES = 256, 1 << 23
 
 
 @dataclass(frozen=True)
@@ -182,16 +184,22 @@ class Scorer:
         InvalidInputError
         """
         bound = self._bind(batch.schema, aggregates)
-        for _ in InputRows(self._rows(batch, bound.columns), self._schema).blocks():
-            pass
+        rows = self._rows(batch, bound.columns)  # of a function: checked already
+        if isinstance(self._explainer, TreeExplainer):
+            self._explainer.check_input(rows, self._labels(batch, bound.columns))
+
+    def row_bytes(self, n_columns: int) -> int:
+        """Bytes that a row of so many columns takes while it is explained."""
+        n_features = self._schema.n_features
+        elements = n_features * n_features if self.output.interactions else n_features
+        # as it was read, as the core wants it, values and their copies on the way to the output
+        return 8 * (2 * n_columns + 3 * elements * self._n_outputs)
 
     def block_rows(self, n_columns: int, memory: int = _BLOCK_BYTES) -> int:
         """Count the rows that can be explained at once within so many bytes."""
-        n_features = self._schema.n_features
-        elements = n_features * n_features if self.output.interactions else n_features
-        # read, as the core wants it, values and their copy in the output
-        row_bytes = 8 * (2 * n_columns + 2 * elements * self._n_outputs)
-        return int(np.clip(memory // row_bytes, LEAST_ROWS, MOST_ROWS))
+        row_bytes = self.row_bytes(n_columns)
+        least = max(1, min(_LEAST_ROWS, _LEAST_BYTES // row_bytes))
+        return max(least, min(MOST_ROWS, memory // row_bytes))
 
     @property
     def _n_outputs(self) -> int:

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from leafshap.batch.bad_rows import bad_rows
 from leafshap.batch.layout import OutputOptions
-from leafshap.batch.sampling import check_fraction, sample_rows
+from leafshap.batch.sampling import check_fraction, check_seed, sample_rows
 from leafshap.batch.scoring import Explainer, Scorer
-from leafshap.errors import InvalidInputError
+from leafshap.errors import AdditivityError, InvalidInputError
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -41,7 +41,7 @@ def explain_batches(
     ----------
     explainer : TreeExplainer or KernelExplainer
     batches : iterable of pyarrow.RecordBatch
-        Of any sizes, all of one schema; also a `pyarrow.RecordBatchReader`. Large ones are
+        Of any sizes, all of one schema; also a `pyarrow.RecordBatchReader` or a table. Large ones are
         explained and given back in pieces.
     aggregates : Aggregates, optional
         Every explained row is added to it.
@@ -88,7 +88,7 @@ def explain_batches(
         If pyarrow is not installed.
     """
     scorer = Scorer(explainer, **options)
-    fraction = check_fraction(sample)
+    fraction, seed = check_fraction(sample), check_seed(seed)
     return explain_stream(scorer, batches, aggregates, fraction, seed)
 
 
@@ -100,9 +100,15 @@ def explain_stream(
     seed: int = 0,
 ) -> Iterator[pa.RecordBatch]:
     """Explain a stream by a scorer, see `explain_batches`."""
+    import pyarrow as pa
+
+    if isinstance(batches, pa.Table):
+        batches = batches.to_batches()
     seen = 0
     dictionaries: dict[str, pa.Array] = {}
     for batch in batches:
+        if not isinstance(batch, pa.RecordBatch):
+            raise InvalidInputError(f"expected pyarrow record batches, got {type(batch).__name__}")
         scorer.output_schema(batch.schema, aggregates)  # what is wrong with all rows
         for name in scorer.unnamed_categories(batch.schema, aggregates):
             found = batch.column(name).dictionary
@@ -120,6 +126,8 @@ def explain_stream(
                 piece, rows = piece.filter(kept), rows[kept]
             try:
                 yield scorer.explain(piece, aggregates)
+            except AdditivityError as error:
+                raise AdditivityError(f"rows {rows[0]} to {rows[-1]}: {error}") from error
             except InvalidInputError as error:
                 raise _named(scorer, piece, aggregates, rows, error) from error
             seen += n

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +60,8 @@ class Targets:
             If a format is unknown, a folder is absent, or two are the same.
         """
         path = None if output is None else Path(output)
+        if path is not None and path.is_symlink():  # the file or folder itself is replaced
+            path = path.resolve()
         is_file = path is not None and not path.is_dir() and bool(path.suffix)
         chosen = output_format or (format_of(path) if path is not None and is_file else "parquet")
         found = cls(
@@ -69,12 +73,57 @@ class Targets:
         )
         if found.aggregates is not None:
             format_of(found.aggregates)
+        places: set[Path] = set()
         for target in found.all:
+            if target.name in ("", ".."):
+                raise InvalidInputError(f"{target}: results need a file or folder of their own")
             if not target.absolute().parent.is_dir():
                 raise InvalidInputError(f"there is no folder {target.absolute().parent}")
-        if len({target.absolute() for target in found.all}) < len(found.all):
-            raise InvalidInputError(f"two results would go to {found.all[0]}")
+            if target.resolve() in places:
+                raise InvalidInputError(f"two results would go to {target}")
+            places.add(target.resolve())
         return found
+
+    def check_room(self, overwrite: bool) -> None:
+        """Refuse to replace what is there, unless asked; never a folder of other things.
+
+        Raises
+        ------
+        InvalidInputError
+        """
+        for target in self.all:
+            foreign = self._foreign(target)
+            if foreign is not None:
+                raise InvalidInputError(
+                    f"{target} holds other files than parts ({foreign.name}), and would be "
+                    "replaced: choose a folder of its own"
+                )
+            empty = target == self.output and self.is_empty_folder
+            if target.exists() and not overwrite and not empty:
+                raise InvalidInputError(
+                    f"{target} exists: overwrite=True (--overwrite) replaces it"
+                )
+
+    def are_newer(self, files: Sequence[str]) -> bool:
+        """Whether all are there, and not older than any of the files they are made from."""
+        made = [path.stat().st_mtime_ns for path in self.all if path.exists()]
+        if len(made) < len(self.all) or self.is_empty_folder:
+            return False
+        return min(made) >= max(Path(file).stat().st_mtime_ns for file in files)
+
+    @property
+    def is_empty_folder(self) -> bool:
+        """Whether the output is a folder that is there, with nothing in it."""
+        path = self.output
+        return path is not None and path.is_dir() and not any(path.iterdir())
+
+    def _foreign(self, target: Path) -> Path | None:
+        """Find something in a folder that no run has written."""
+        if not target.is_dir():
+            return None
+        own = re.compile(rf"part-\d+\.{self.format}")
+        others = (path for path in target.iterdir() if not own.fullmatch(path.name))
+        return next(others if target == self.output else target.iterdir(), None)
 
     def keep_apart(self, files: Sequence[str], given: Sequence[AnyPath]) -> None:
         """Refuse to write over the files that are read, or into a folder that was given.
@@ -83,10 +132,10 @@ class Targets:
         ------
         InvalidInputError
         """
-        paths = [Path(file).absolute() for file in files]
-        folders = {Path(path).absolute() for path in given if Path(path).is_dir()}
+        paths = [Path(file).resolve() for file in files]
+        folders = {Path(path).resolve() for path in given if Path(path).is_dir()}
         for target in self.all:
-            path = target.absolute()
+            path = target.resolve()
             if any(path == file or path in file.parents for file in paths):
                 raise InvalidInputError(f"{target} would replace what is read")
             if not folders.isdisjoint(path.parents):
@@ -94,10 +143,34 @@ class Targets:
                     f"{target} would be among the files that are read: write to another folder"
                 )
 
+    def check_schema(self, schema: pa.Schema) -> None:
+        """Refuse columns that the output's format cannot hold, before any are computed.
+
+        Raises
+        ------
+        InvalidInputError
+        """
+        import pyarrow as pa
+
+        if self.output is None:
+            return
+        if not len(schema):
+            raise InvalidInputError("the output would have no columns")
+        if self.format in ("parquet", "arrow"):  # these hold anything
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                sink = open_sink(Path(folder) / "nothing", self.format, schema)
+                arrays = [pa.nulls(0, field.type) for field in schema]
+                sink.write(pa.RecordBatch.from_arrays(arrays, schema=schema))
+                sink.close()
+            except pa.ArrowException as error:
+                raise InvalidInputError(f"{self.output}: {error}") from error
+
     def write(self, run: UnfinishedRun, n_parts: int, aggregates: Aggregates | None) -> None:
         """Put everything in its place; what is there already is made once more, the same."""
         if aggregates is not None and self.aggregates is not None:
-            write_table(aggregates.to_arrow(), self.aggregates)
+            write_table(_table_of(aggregates), self.aggregates)
         if self.rejects is not None:
             _join_rejects([run.path(i, "csv") for i in range(n_parts)], self.rejects)
         if self.output is not None and self.is_file:
@@ -108,6 +181,19 @@ class Targets:
             for path in run.parts_folder.glob("*.tmp"):
                 path.unlink()
             move_folder(run.parts_folder, self.output, run.folder / "replaced")
+
+
+def _table_of(aggregates: Aggregates) -> pa.Table:
+    """Make the table of aggregates; without rows, one with the columns it would have had."""
+    import pyarrow as pa
+
+    if aggregates.n_rows:
+        return aggregates.to_arrow()
+    groups = [] if aggregates.group is None else ["group"]
+    spread = [] if groups else ["standard_deviation", "min", "max"]
+    text, numbers = [*groups, "feature"], ["mean_abs", "mean", *spread]
+    fields = [(name, pa.string()) for name in text] + [("n_rows", pa.int64())]
+    return pa.schema(fields + [(name, pa.float64()) for name in numbers]).empty_table()
 
 
 def write_table(table: pa.Table, path: Path) -> None:

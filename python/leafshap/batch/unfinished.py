@@ -9,6 +9,7 @@
         aggregates.npz          those of all parts, when there are all
         complete                the output is in its place: only this folder is left to be removed;
                                 what is known of all parts
+        lock                    held by the process that is at work
 
 Every file is written under another name and moved when it is whole, and the part's .json is the
 last of them; a process may be killed at any moment.
@@ -19,12 +20,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from leafshap.atomic import move_into_place
+from leafshap.batch.lock import hold
 from leafshap.errors import InvalidInputError
 
 SUFFIX = ".unfinished"
@@ -43,12 +46,15 @@ class Part:
     n_rejected : int
     next : dict
         Where the source goes on.
+    sizes : dict
+        Bytes of its files, by name.
     """
 
     n_rows: int
     n_read: int
     n_rejected: int
     next: dict[str, int]
+    sizes: dict[str, int] = field(default_factory=dict)
 
 
 class UnfinishedRun:
@@ -67,8 +73,26 @@ class UnfinishedRun:
         self.format = format
         self._run = self.folder / "run.json"
         self._complete = self.folder / "complete"
+        self._lock = self.folder / "lock"
         self.parts_folder = self.folder / "parts"
         self.aggregates_path = self.folder / "aggregates.npz"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes out; the folder is there meanwhile.
+
+        Raises
+        ------
+        InvalidInputError
+            If one is at work.
+        """
+        self.folder.mkdir(exist_ok=True)
+        with hold(self._lock):
+            try:
+                yield
+            finally:
+                if not self.exists:
+                    self.remove_rest()
 
     @property
     def exists(self) -> bool:
@@ -82,7 +106,7 @@ class UnfinishedRun:
 
     def begin(self, description: dict[str, Any]) -> None:
         """Start anew; what another run has left is removed."""
-        self.remove()
+        self._clear()
         self.parts_folder.mkdir(parents=True)
         self._write_json(self._run, description)
 
@@ -106,10 +130,18 @@ class UnfinishedRun:
         found: list[Part] = []
         while (path := self.path(len(found), "json")).exists():
             try:
-                found.append(Part(**self._read_json(path)))
+                part = Part(**self._read_json(path))
             except TypeError as error:
                 raise InvalidInputError(f"{path}: damaged; overwrite starts anew") from error
+            moved = not self.parts_folder.exists()
+            if part.sizes != self._sizes(len(found)) and not moved:  # damaged: made once more
+                break
+            found.append(part)
         return found
+
+    def _sizes(self, number: int) -> dict[str, int]:
+        paths = [self.rows_path(number), self.path(number, "npz"), self.path(number, "csv")]
+        return {path.name: path.stat().st_size for path in paths if path.exists()}
 
     def path(self, number: int, suffix: str) -> Path:
         """Name a file of a part."""
@@ -121,7 +153,8 @@ class UnfinishedRun:
 
     def finish_part(self, number: int, part: Part) -> None:
         """Say that all files of a part are whole."""
-        self._write_json(self.path(number, "json"), asdict(part))
+        whole = replace(part, sizes=self._sizes(number))
+        self._write_json(self.path(number, "json"), asdict(whole))
 
     def mark_complete(self, parts: list[Part]) -> None:
         """Say that the output is in its place."""
@@ -129,20 +162,29 @@ class UnfinishedRun:
 
     def remove(self) -> None:
         """Remove the folder; it may be interrupted, and what is left is a run or none."""
+        self._clear()
+        self.remove_rest()
+
+    def _clear(self) -> None:
+        """Remove what a run has made, and nothing else that somebody has put here."""
         if not self.folder.exists():
             return
-        kept = {self._run, self.aggregates_path, self._complete}
         # the last parts first: what is left are always the first ones
-        for path in sorted(self.folder.iterdir(), reverse=True):
-            if path not in kept:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for path in sorted(self.folder.glob("part-*"), reverse=True):
+            path.unlink()
+        for path in [*self.folder.glob("joined.*"), *self.folder.glob("*.tmp")]:
+            path.unlink()
+        for folder in (self.parts_folder, self.folder / "replaced"):
+            if folder.exists():
+                shutil.rmtree(folder)
         self._run.unlink(missing_ok=True)
-        self.remove_rest()
+        self.aggregates_path.unlink(missing_ok=True)
+        self._complete.unlink(missing_ok=True)
 
     def remove_rest(self) -> None:
         """Remove what there is beside a description: all that an interrupted `remove` can leave."""
-        self.aggregates_path.unlink(missing_ok=True)
-        self._complete.unlink(missing_ok=True)
+        for path in (self.aggregates_path, self._complete, self._lock):
+            path.unlink(missing_ok=True)
         with suppress(OSError):  # absent, or something else is in it
             self.folder.rmdir()
 

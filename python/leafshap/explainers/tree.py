@@ -147,6 +147,23 @@ class TreeExplainer(InteractionMethods):
         other._check = self._check.without_model()
         return other
 
+    def check_input(self, X: Any, y: Any = None) -> None:
+        """Refuse rows, or labels, that could not be explained; explains none.
+
+        Parameters
+        ----------
+        X, y
+            As in `shap_values`.
+
+        Raises
+        ------
+        InvalidInputError
+        """
+        rows = InputRows(X, self._ensemble.schema)
+        for _ in rows.blocks():
+            pass
+        self._game.output.read_labels(y, rows.n_rows)
+
     @property
     def input_schema(self) -> InputSchema:
         """What rows must look like, with the names that the user or the background gave."""

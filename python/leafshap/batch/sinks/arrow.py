@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leafshap.batch.sinks.grouped import GroupedSink
+from leafshap.batch.sinks.grouped import GroupedSink, group_rows
 from leafshap.batch.sinks.plain import plain_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_BATCH_ROWS = 1 << 16
+_MOST_BATCH_ROWS = 1 << 16
 
 
 class ArrowSink(GroupedSink):
@@ -26,7 +26,8 @@ class ArrowSink(GroupedSink):
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         import pyarrow as pa
 
-        super().__init__(plain_schema(schema), _BATCH_ROWS)
+        schema = plain_schema(schema)
+        super().__init__(schema, group_rows(schema, _MOST_BATCH_ROWS))
         self._writer = pa.ipc.new_file(str(path), self._schema)
 
     def _write_group(self, batch: pa.RecordBatch) -> None:

@@ -10,6 +10,22 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_GROUP_BYTES = 1 << 24
+_LEAST_GROUP_ROWS = 16
+
+
+def group_rows(schema: pa.Schema, most: int) -> int:
+    """Choose the rows of a group: of some 16 MB, a power of two."""
+    import pyarrow as pa
+
+    row_bytes = 0
+    for field in schema:
+        size = field.type.list_size if pa.types.is_fixed_size_list(field.type) else 1
+        row_bytes += 8 * size
+    rows = max(_LEAST_GROUP_ROWS, _GROUP_BYTES // max(row_bytes, 1))
+    return int(min(most, 1 << (rows.bit_length() - 1)))
+
+
 class GroupedSink:
     """Collects rows until a group is full: files do not depend on how rows come in batches.
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leafshap.batch.sinks.grouped import GroupedSink
+from leafshap.batch.sinks.grouped import GroupedSink, group_rows
 from leafshap.batch.sinks.plain import plain_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_GROUP_BYTES = 1 << 24
 _MOST_GROUP_ROWS = 1 << 17
 
 
@@ -41,7 +40,7 @@ class ParquetSink(GroupedSink):
         import pyarrow.parquet as pq
 
         schema = plain_schema(schema)
-        super().__init__(schema, _group_rows(schema))
+        super().__init__(schema, group_rows(schema, _MOST_GROUP_ROWS))
         self._writer = pq.ParquetWriter(
             path,
             schema,
@@ -57,18 +56,6 @@ class ParquetSink(GroupedSink):
 
     def _finish(self) -> None:
         self._writer.close()
-
-
-def _group_rows(schema: pa.Schema) -> int:
-    """Rows of a row group: of some 16 MB, a power of two."""
-    import pyarrow as pa
-
-    row_bytes = 0
-    for field in schema:
-        size = field.type.list_size if pa.types.is_fixed_size_list(field.type) else 1
-        row_bytes += 8 * size
-    rows = max(1024, _GROUP_BYTES // max(row_bytes, 1))
-    return int(min(_MOST_GROUP_ROWS, 1 << (rows.bit_length() - 1)))
 
 
 def _repeating(schema: pa.Schema) -> list[str]:
