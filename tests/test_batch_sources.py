@@ -274,15 +274,26 @@ def test_files_are_sorted_and_read_once(tmp_path: Path) -> None:
     assert source.n_rows == 15
 
 
+def test_fingerprints_are_of_files_not_of_their_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_example(tmp_path, "npy")
+    (tmp_path / "link").symlink_to(tmp_path)
+    expected = open_source(path).fingerprint()
+    monkeypatch.chdir(tmp_path)
+    for name in (path.name, f"./{path.name}", tmp_path / "link" / path.name, "*.npy"):
+        assert open_source(name).fingerprint() == expected
+
+
 def test_fingerprints_tell_changes(tmp_path: Path) -> None:
     path = write_example(tmp_path, "npy")
     source = open_source(path)
     before = source.fingerprint()
     assert before == open_source(path).fingerprint()
     state = os.stat(path)
-    assert before == [[str(path), state.st_size, state.st_mtime_ns]]
+    assert before == [[str(path.resolve()), state.st_size, state.st_mtime_ns]]
     os.utime(path, ns=(0, 5))
-    assert source.fingerprint() == [[str(path), state.st_size, 5]]
+    assert source.fingerprint() == [[str(path.resolve()), state.st_size, 5]]
 
 
 @pytest.mark.parametrize("dtype", ["?", "i1", "u8", "<f4", ">f4", "f2", ">i8"])
@@ -361,3 +372,61 @@ def test_rejects_are_told_in_one_line() -> None:
         "a.csv, row 3, column 'x': not a number: 'b'"
     )
     assert str(Reject("a.csv", None, None, "cannot be read")) == "a.csv: cannot be read"
+
+
+def polars_frame(polars: Any) -> Any:
+    words = ["b", None, "a", "longer than twelve bytes"]
+    return polars.DataFrame(
+        {
+            "enum": polars.Series(words, dtype=polars.Enum(["longer than twelve bytes", "b", "a"])),
+            "category": polars.Series(words, dtype=polars.Categorical),
+            "text": words,
+            "bytes": [None if word is None else word.encode() for word in words],
+            "x": [1.0, 2.0, 3.0, 4.0],
+        }
+    )
+
+
+@pytest.mark.parametrize("compression", ["uncompressed", "zstd"])
+def test_files_of_polars(tmp_path: Path, compression: Any) -> None:
+    polars = pytest.importorskip("polars")
+    frame = polars_frame(polars)
+    for i in range(2):
+        frame.write_ipc(tmp_path / f"{i}.arrow", compression=compression)
+    source = open_source(tmp_path)
+    words = pa.dictionary(pa.int32(), pa.string())
+    types = [pa.dictionary(pa.int32(), pa.string(), ordered=True), words, pa.string(), pa.binary()]
+    assert source.schema == pa.schema(list(zip(frame.columns, [*types, pa.float64()], strict=True)))
+    chunks = check_continuing(source, frame.columns, 3)
+    assert all(chunk.batch.schema == source.schema for chunk in chunks)
+    for name in frame.columns:
+        assert values_of(chunks, name) == frame[name].to_list() * 2
+
+
+@pytest.mark.skipif(not hasattr(pa, "string_view"), reason="no views in this pyarrow")
+def test_views_of_text_are_text(tmp_path: Path) -> None:
+    words = ["b", None, "a", "longer than twelve bytes"]
+    views = pa.array(words, pa.string_view())
+    codes = pa.array([1, 0, None, 2], pa.int8())
+    table = pa.table(
+        {
+            "t": views,
+            "d": pa.DictionaryArray.from_arrays(codes, pa.array(["u", "v", "w"], pa.string_view())),
+            "b": pa.array([b"1", b"2", None, b"3"], pa.binary_view()),
+        }
+    )
+    with pa.ipc.new_file(str(tmp_path / "a.arrow"), table.schema) as file:
+        file.write_table(table)
+    with pa.ipc.new_stream(str(tmp_path / "b.ipc"), table.schema) as file:
+        file.write_table(table)
+    with pa.ipc.new_file(str(tmp_path / "c.arrow"), pa.schema([("t", "string")])) as file:
+        file.write_table(pa.table({"t": words}))
+    source = open_source([tmp_path / "a.arrow", tmp_path / "b.ipc"])
+    words_by_code = pa.dictionary(pa.int32(), pa.string())
+    assert source.schema == pa.schema([("t", "string"), ("d", words_by_code), ("b", "binary")])
+    chunks = check_continuing(source, ["b", "d", "t"], 3)
+    assert values_of(chunks, "t") == words * 2
+    assert values_of(chunks, "d") == ["v", "u", None, "w"] * 2
+    assert values_of(chunks, "b") == [b"1", b"2", None, b"3"] * 2
+    source = open_source([tmp_path / "a.arrow", tmp_path / "c.arrow"])
+    assert read_all(source, ["t"])["t"].to_pylist() == words * 2

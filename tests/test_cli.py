@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from leafshap.errors import AdditivityError
 pytest.importorskip("click")
 pytest.importorskip("rich")
 
+from cli_cases import make_files
 from leafshap import cli
 from leafshap.demo.flights import load_flights
 
@@ -234,3 +236,24 @@ def test_colours_are_ranks() -> None:
     features = np.array([5, np.nan, 1, 1, 9], np.float32)
     np.testing.assert_allclose(_ranks(features), [2 / 3, np.nan, 0, 0, 1])
     np.testing.assert_array_equal(_ranks(np.ones(3, np.float32)), 0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="closes a stream by the shell")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_closed_streams(closed: str, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    make_files(tmp_path)
+    for line, status in (
+        ("info", 0),
+        ("importance model.npz data.parquet --rows 100", 0),
+        ("explain model.npz data.parquet --aggregate", 0),
+        ("explain model.npz absent.parquet -o v.parquet", 1),
+        ("explain model.npz data.parquet", 2),
+    ):
+        shell = f"{shlex.quote(sys.executable)} -m leafshap {line} {closed}"
+        done = subprocess.run(
+            ["sh", "-c", shell], capture_output=True, text=True, check=False, cwd=tmp_path
+        )
+        assert done.returncode == status, (line, done.stderr)
+        assert "Traceback" not in done.stderr
+        assert "AttributeError" not in done.stderr

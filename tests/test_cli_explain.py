@@ -225,10 +225,29 @@ def test_a_model_without_names(files: Files, capsys: Capture) -> None:
         rtol=1e-5,
         atol=1e-6,
     )
+    few = pyarrow.parquet.read_table("data.parquet", columns=["id", *NAMES])
+    pyarrow.parquet.write_table(few, "few.parquet")
+    run("explain nameless.npz few.parquet --aggregate means.csv --key id")  # it is no feature
     run(f"explain model.npz data.parquet -o w.parquet --features {names}", 1)
     assert "knows the names" in capsys.readouterr().err
     run("explain nameless.npz data.parquet -o w.parquet --features a,b", 1)
     assert "2 names, but the model has 5" in capsys.readouterr().err
+
+
+def test_features_with_commas_are_quoted(files: Files) -> None:
+    arrays = files.model.to_arrays()
+    arrays.feature_names = None
+    leafshap.TreeEnsemble(arrays).save("nameless.npz")
+    names = ["x,y", 'say "z"', *NAMES[2:]]
+    renamed = dict(zip(NAMES, names, strict=True))
+    table = files.table.rename_columns([renamed.get(n, n) for n in files.table.column_names])
+    pyarrow.parquet.write_table(table, "commas.parquet")
+    given = shlex.quote(f'"x,y", say "z",{",".join(NAMES[2:])}')
+    run(f"explain nameless.npz commas.parquet -o v.parquet --features {given}")
+    run("explain model.npz data.parquet -o w.parquet")
+    assert lists(pyarrow.parquet.read_table("v.parquet")).tolist() == (
+        lists(pyarrow.parquet.read_table("w.parquet")).tolist()
+    )
 
 
 def test_xgboost_and_lightgbm_files(files: Files) -> None:

@@ -62,6 +62,16 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
         ("model.npz data.parquet -o v.parquet --dtype float16", 2, "--dtype"),
         ("model.npz data.parquet -o v.parquet --features a,,b", 2, "no name"),
         ("model.npz data.parquet -o v.parquet --features a,a", 2, "there twice"),
+        ("model.npz data.parquet -o v.parquet --features 'a,\"b'", 2, "no list of names"),
+        ("model.npz data.parquet -o v.parquet --features ''", 2, "no name"),
+        ("model.npz data.parquet -o -", 2, "not to stdout"),
+        ("model.npz data.parquet -o v.parquet --rejects -", 2, "not to stdout"),
+        ("model.npz data.parquet -o v.parquet --background-rows 9", 2, "goes with --background"),
+        ("model.npz data.parquet --aggregate --values list", 2, "--values goes with --out"),
+        ("model.npz data.parquet --aggregate --top-k 2", 2, "--top-k goes with --out"),
+        ("model.npz data.parquet --aggregate --prediction", 2, "--prediction goes with --out"),
+        ("model.npz data.parquet --aggregate --key id", 2, "--key goes with --out"),
+        ("model.npz data.parquet --aggregate --output-format csv", 2, "--output-format goes with"),
         ("data.parquet model.npz -o v.parquet", 2, "MODEL comes first"),
         ("data.parquet train.parquet -o v.parquet", 1, "MODEL comes first"),
         ("absent.json data.parquet -o v.parquet", 1, "absent.json"),
@@ -92,6 +102,72 @@ def test_what_goes_wrong(line: str, status: int, told: str, files: Files, capsys
         assert printed.err.startswith("error: ")
         assert printed.err.count("\n") == 1
     assert sorted(files.folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "-o model.npz --output-format parquet",
+        "-o ./parts/../model.npz",
+        "-o link/model.npz",
+        "-o v.parquet --rejects model.npz",
+        "-o train.parquet --background train.parquet",
+        "-o link/train.parquet --background train.parquet",
+        "-o train.parquet --background 'tr*.parquet'",
+        "-o parts --background parts",
+        "-o parts/1.parquet --background parts",
+        "-o v.parquet --rejects train.parquet --background train.parquet",
+        "--aggregate train.parquet --background train.parquet",
+        "-o link/data.parquet",
+        "-o models",
+        "-o link/models/",
+        "--aggregate data.parquet",
+    ],
+)
+def test_nothing_that_is_read_is_replaced(line: str, files: Files, capsys: Capture) -> None:
+    Path("link").symlink_to(files.folder)
+    Path("models").mkdir()
+    files.model.save("models/m.npz")
+    before = {path: path.read_bytes() for path in files.folder.rglob("*.*") if path.is_file()}
+    model = "models/m.npz" if "models" in line else "model.npz"
+    run(f"explain {model} data.parquet {line} --overwrite", 1)
+    assert "would replace what is read" in capsys.readouterr().err
+    assert {p: p.read_bytes() for p in files.folder.rglob("*.*") if p.is_file()} == before
+
+
+def test_no_good_row_is_an_error(files: Files, capsys: Capture) -> None:
+    lines = Path("data.csv").read_text().splitlines()
+    cells = [line.split(",") for line in lines]
+    bad = [[*row[:1], "x", *row[2:]] for row in cells[1:]]
+    Path("bad.csv").write_text("\n".join(map(",".join, [cells[0], *bad])) + "\n")
+    run("explain model.npz bad.csv -o v.parquet --rejects rejects.csv", 1)
+    error = capsys.readouterr().err
+    assert error.endswith(
+        "error: no row could be explained: rejects.csv says what is wrong with them\n"
+    )
+    assert pyarrow.csv.read_csv("rejects.csv").num_rows == 700
+    run("explain model.npz bad.csv --aggregate --rejects r.csv --quiet", 1)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("error: no row could be explained: r.csv")
+    run("explain model.npz bad.csv data.csv -o w.parquet --rejects w.csv")
+    pyarrow.csv.write_csv(files.table.slice(0, 0), "none.csv")
+    run("explain model.npz none.csv -o none.parquet --rejects n.csv")  # no rows, no bad ones
+
+
+def test_an_index_of_pandas_is_no_column(files: Files, capsys: Capture) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = files.table.drop(["id"]).to_pandas()
+    frame.index = pandas.RangeIndex(len(frame), name="id")
+    frame.to_parquet("indexed.parquet")
+    run("explain model.npz indexed.parquet -o v.parquet --key id", 1)
+    error = capsys.readouterr().err
+    assert "there is no column 'id'" in error
+    assert "'id' is the index of a DataFrame" in error
+    run("explain model.npz indexed.parquet -o v.parquet --key nix", 1)
+    assert "DataFrame" not in capsys.readouterr().err
+    frame.reset_index().to_parquet("reset.parquet")
+    run("explain model.npz reset.parquet -o v.parquet --key id")
 
 
 def test_columns_that_are_absent_or_wrong(files: Files, capsys: Capture) -> None:

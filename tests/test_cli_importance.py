@@ -265,3 +265,47 @@ def test_in_a_process(files: Files) -> None:
     done = command("importance", "model.npz", "data.parquet", "--quiet", cwd=files.folder)
     assert (done.returncode, done.stderr) == (0, "")
     assert set(printed_table(done.stdout)) == {"feature", *NAMES}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "data.csv -o data.csv",
+        "data.csv -o parts/../data.csv",
+        "'parts/*.parquet' -o parts/1.parquet",
+        "parts -o link/parts/0.parquet",
+        "data.csv --background train.parquet -o train.parquet",
+    ],
+)
+def test_nothing_that_is_read_is_replaced(line: str, files: Files, capsys: Capture) -> None:
+    Path("link").symlink_to(files.folder)
+    before = {path: path.read_bytes() for path in files.folder.rglob("*.*") if path.is_file()}
+    run(f"importance model.npz {line} --overwrite", 1)
+    assert "would replace what is read" in capsys.readouterr().err
+    assert {p: p.read_bytes() for p in files.folder.rglob("*.*") if p.is_file()} == before
+
+
+def test_options_that_would_be_ignored(files: Files, capsys: Capture) -> None:
+    run("importance model.npz data.csv --background-rows 5", 2)
+    assert "--background-rows goes with --background" in capsys.readouterr().err
+    run("importance model.npz data.csv -o -", 2)
+    assert "not to stdout" in capsys.readouterr().err
+
+
+def test_categories_of_text_are_read_as_text(tmp_path: Path) -> None:
+    from leafshap.cli.data_files import read_rows
+    from leafshap.inputs import InputSchema
+
+    path = tmp_path / "a.csv"
+    path.write_text("zone,month,x,y\n00,1,5,0\n01,2,6,1\n00,,7,0\n")
+    schema = InputSchema(
+        n_features=3,
+        feature_names=["zone", "x", "month"],
+        feature_categories={0: ["00", "01"], 2: [1, 2, 3]},
+    )
+    rows = read_rows([str(path)], schema, others=["y"])
+    assert rows.features.to_pydict() == {
+        "zone": ["00", "01", "00"],
+        "x": [5, 6, 7],
+        "month": [1, 2, None],
+    }

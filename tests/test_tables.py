@@ -235,6 +235,23 @@ class TestArrow:
         codes = read(X, by_code)
         np.testing.assert_array_equal(codes, [[0], [1], [NAN], [2], [0]])
 
+    def test_views_of_text(self) -> None:
+        pa = pytest.importorskip("pyarrow")
+        if not hasattr(pa, "string_view"):
+            pytest.skip("no views in this pyarrow")
+        schema = InputSchema(n_features=1, feature_categories={0: ["x", "y", "z"]})
+        expected = np.array([[2], [0], [NAN], [NAN], [2]])
+        text = pa.array(["z", "x", None, "new", "z"], pa.string_view())
+        np.testing.assert_array_equal(read(pa.table({"c": text}), schema), expected)
+        categories = pa.array(["x", "z", "new"], pa.string_view())
+        first = pa.DictionaryArray.from_arrays(pa.array([1, 0, None]), categories)
+        others = pa.array(["new", "z"], pa.string_view())
+        second = pa.DictionaryArray.from_arrays(pa.array([0, 1]), others)
+        X = pa.table({"c": pa.chunked_array([first, second])})
+        np.testing.assert_array_equal(read(X, schema), expected)
+        with pytest.raises(InvalidInputError, match=r"column 0 \('c'\).*'z'"):
+            read(pa.table({"c": text}))
+
     def test_refusals(self) -> None:
         pa = pytest.importorskip("pyarrow")
         with pytest.raises(InvalidInputError, match=r"column 1 \('text'\).*'u'"):

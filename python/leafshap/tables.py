@@ -23,6 +23,7 @@ from leafshap.inputs import (
     check_columns,
     float_type,
 )
+from leafshap.string_views import plain_table
 
 if TYPE_CHECKING:
     import pandas
@@ -271,6 +272,7 @@ class ArrowSource(_TableSource):
         import pyarrow
 
         table = pyarrow.Table.from_batches([X]) if isinstance(X, pyarrow.RecordBatch) else X
+        table = plain_table(table)
         super().__init__(
             table.unify_dictionaries(), schema, list(table.column_names), table.num_rows
         )

@@ -146,7 +146,7 @@ def explain_files(
         raise InvalidInputError("nothing is asked for: give an output or aggregates")
     inputs = open_source(source, input_format)
     targets.keep_apart(inputs.files, [source] if isinstance(source, (str, PathLike)) else source)
-    inputs.expect_numbers(scorer.numeric_features(inputs.schema, totals))
+    _expect(inputs, scorer, totals)
     _refuse_unnamed_categories(scorer, inputs.schema, totals)
     schema = scorer.output_schema(inputs.schema, totals)
     targets.check_schema(schema)
@@ -215,6 +215,14 @@ def _job(
         part_rows = max(rows, min(_PART_ROWS, of_bytes))
     part_rows = at_least(1, part_rows, "part_rows")
     return Job(scorer, inputs, totals, fraction, seed, rejecting, rows, part_rows)
+
+
+def _expect(inputs: Source, scorer: Scorer, totals: Aggregates | None) -> None:
+    """Tell text files what their columns are for."""
+    group = None if totals is None else totals.group
+    keys = [*scorer.output.keys, *([] if group is None else [group])]
+    numbers, text = scorer.kinds_of_features(inputs.schema, totals)
+    inputs.expect(numbers=numbers, text=text, keys=keys)
 
 
 def _refuse_unnamed_categories(

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from leafshap.batch.layout import Layout, Output, OutputOptions
 from leafshap.batch.matching import InputColumns, match_columns
+from leafshap.columns import is_missing, is_text
 from leafshap.errors import InvalidInputError, MissingDependencyError
 from leafshap.explainers.kernel import KernelExplainer
 from leafshap.explainers.tree import TreeExplainer
@@ -109,13 +110,19 @@ class Scorer:
         """
         return self._bind(schema, aggregates).schema
 
-    def numeric_features(
+    def kinds_of_features(
         self, schema: pa.Schema, aggregates: Aggregates | None = None
-    ) -> list[str]:
-        """Name the columns of features that the model reads as numbers, keys left out."""
+    ) -> tuple[list[str], list[str]]:
+        """Name the columns that are numbers, labels too, and those that are categories of text."""
         columns, named = self._bind(schema, aggregates).columns, self._schema.feature_categories
-        features = (name for j, name in enumerate(columns.features) if j not in named)
-        return [name for name in features if name not in columns.keys]
+        numbers = [] if columns.label is None else [columns.label]
+        text = []
+        for j, name in enumerate(columns.features):
+            if any(is_text(value) for value in named.get(j, ())):
+                text.append(name)
+            else:
+                numbers.append(name)
+        return numbers, text
 
     def unnamed_categories(
         self, schema: pa.Schema, aggregates: Aggregates | None = None
@@ -282,6 +289,9 @@ class Scorer:
         import pyarrow as pa
 
         arrays = [batch.column(name) for name in columns.features]
+        for j, categories in self._schema.feature_categories.items():
+            if _is_number(arrays[j].type):
+                arrays[j] = _as_categories(arrays[j], categories, columns.features[j])
         rows = pa.RecordBatch.from_arrays(arrays, names=columns.features)
         if isinstance(self._explainer, KernelExplainer):  # a function knows arrays
             return InputRows(rows, self._schema).matrix()
@@ -306,6 +316,43 @@ def require_pyarrow() -> None:
 
     if importlib.util.find_spec("pyarrow") is None:
         raise MissingDependencyError('leafshap.batch needs pyarrow: pip install "leafshap[batch]"')
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+    )
+
+
+def _as_categories(column: pa.Array, categories: list[Any], name: str) -> pa.Array:
+    """Take numbers for category values, as files keep those of a pandas column.
+
+    They could also be codes, so all must be values that the model knows.
+
+    Raises
+    ------
+    InvalidInputError
+        Naming the first other value.
+    """
+    import pyarrow as pa
+
+    encoded = column.dictionary_encode()
+    values = encoded.dictionary.to_pylist()
+    known = {value for value in categories if not is_missing(value)}
+    for value in values:
+        if not is_missing(value) and value not in known:
+            shown = ", ".join(repr(category) for category in categories[:5])
+            raise InvalidInputError(
+                f"column {name!r}: {value!r} is none of the categories that the model was trained "
+                f"with ({shown}{', ...' if len(categories) > 5 else ''}); codes are not accepted"
+            )
+    own = [value for value in categories if value in known]
+    code = {value: i for i, value in enumerate(own)}
+    position = np.array([code.get(value, -1) for value in values] + [-1])
+    codes = position[encoded.indices.fill_null(len(values)).to_numpy(False)]
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32), mask=codes < 0), own)
 
 
 def _with_outputs(array: npt.NDArray[Any], n_axes: int) -> npt.NDArray[Any]:

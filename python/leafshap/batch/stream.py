@@ -41,8 +41,8 @@ def explain_batches(
     ----------
     explainer : TreeExplainer or KernelExplainer
     batches : iterable of pyarrow.RecordBatch
-        Of any sizes, all of one schema; also a `pyarrow.RecordBatchReader` or a table. Large ones are
-        explained and given back in pieces.
+        Of any sizes, all of one schema; also a `pyarrow.RecordBatchReader`, or a table. Large ones
+        are explained and given back in pieces.
     aggregates : Aggregates, optional
         Every explained row is added to it.
     sample : float, optional

@@ -91,7 +91,8 @@ def run(arguments: list[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             status = app.main(given, "leafshap", standalone_mode=False, obj=given)
-        sys.stdout.flush()  # here, where a closed pipe is noticed, not while Python shuts down
+        if sys.stdout is not None:  # it is closed (>&-)
+            sys.stdout.flush()  # here, where a closed pipe is noticed, not while Python shuts down
     except click.ClickException as error:
         error.show()
         return error.exit_code

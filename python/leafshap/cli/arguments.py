@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from pathlib import Path
 from typing import Any
@@ -60,12 +61,35 @@ def jobs(text: str) -> int:
 
 
 def names(text: str) -> list[str]:
-    """Read names with commas between."""
-    found = [name.strip() for name in text.split(",")]
+    """Read names with commas between; one with a comma in it is quoted, as in CSV."""
+    try:
+        (cells,) = csv.reader([text], skipinitialspace=True, strict=True)
+    except (csv.Error, ValueError) as error:
+        raise click.BadParameter(f"{text!r} is no list of names: {error}") from error
+    found = [name.strip() for name in cells or [""]]
     for name in found:
         if not name or found.count(name) > 1:
             raise click.BadParameter(f"{name!r} is {'there twice' if name else 'no name'}")
     return found
+
+
+class OutputPath(click.Path):
+    """A file or folder to write; stdout is none."""
+
+    def __init__(self, **limits: bool) -> None:
+        super().__init__(path_type=Path, **limits)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Make a path."""
+        if str(value) == "-":
+            self.fail("results go to files, not to stdout: name one", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def check_background(background: tuple[str, ...], background_rows: int | None) -> None:
+    """Refuse a number of background rows without any."""
+    if background_rows is not None and not background:
+        raise click.UsageError("--background-rows goes with --background")
 
 
 def _no_models(ctx: click.Context, param: click.Parameter, paths: tuple[str, ...]) -> Any:
@@ -107,7 +131,8 @@ features_option = click.option(
     "--features",
     type=names,
     metavar="A,B,...",
-    help="Columns of the features, in the model's order, for a model that knows no names.",
+    help="Columns of the features, in the model's order, for a model that knows no names. A name "
+    "with a comma is quoted: '\"a,b\",c'.",
 )
 input_format_option = click.option(
     "--input-format",

@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from leafshap.batch.matching import match_columns
+from leafshap.batch.sources.listing import list_files
 from leafshap.cli.progress import RowProgress, row_progress
+from leafshap.columns import is_text
 from leafshap.errors import InvalidInputError, MissingDependencyError
 from leafshap.inputs import are_made_up
 
@@ -59,6 +61,11 @@ class Rows:
         return int(self.features.num_rows)
 
 
+def knows_names(schema: InputSchema) -> bool:
+    """Whether the model finds its features by name, not by the order of columns."""
+    return schema.feature_names is not None and not are_made_up(schema.feature_names)
+
+
 def named_schema(ensemble: TreeEnsemble, features: list[str] | None) -> InputSchema:
     """Say what a model expects, with names for the features of one that knows none.
 
@@ -69,7 +76,7 @@ def named_schema(ensemble: TreeEnsemble, features: list[str] | None) -> InputSch
     """
     if features is None:
         return ensemble.schema
-    if ensemble.feature_names is not None and not are_made_up(ensemble.feature_names):
+    if knows_names(ensemble.schema):
         raise InvalidInputError("--features: the model knows the names of its features")
     if len(features) != ensemble.n_features:
         raise InvalidInputError(
@@ -131,7 +138,10 @@ def read_rows(
     apart = [*others, *(name for name in set_apart if name in names)]
     features = match_columns(names, schema, apart, None).features
     known = schema.feature_categories
-    source.expect_numbers([name for j, name in enumerate(features) if j not in known])
+    source.expect(
+        numbers=[name for j, name in enumerate(features) if j not in known],
+        text=[features[j] for j, values in known.items() if any(map(is_text, values))],
+    )
     columns = [*features, *(name for name in others if name not in features)]
     draw = Draw(most, seed)
     n = 0
@@ -167,6 +177,23 @@ def read_background(
     with row_progress("reading background", quiet=quiet) as progress:
         rows = read_rows(paths, schema, set_apart=apart, most=most, seed=seed, progress=progress)
     return rows.features
+
+
+def index_of_pandas(paths: Sequence[str], input_format: str | None) -> str | None:
+    """Name the index that pandas has put into a Parquet file's metadata, not among its columns."""
+    import pyarrow.parquet as pq
+
+    format, files = list_files(paths, input_format)
+    if format != "parquet":
+        return None
+    try:
+        metadata = pq.read_schema(files[0].path).pandas_metadata or {}
+    except (OSError, ValueError):  # damaged
+        return None
+    for index in metadata.get("index_columns", ()):
+        if isinstance(index, dict) and index.get("kind") == "range":
+            return index.get("name")
+    return None
 
 
 class Draw:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from leafshap.batch.unfinished import UnfinishedRun
 from leafshap.cli.arguments import (
+    OutputPath,
     background_option,
     background_rows_option,
+    check_background,
     features_option,
     fraction,
     input_format_option,
@@ -23,10 +27,17 @@ from leafshap.cli.arguments import (
     seed_option,
     trust_pickle_option,
 )
-from leafshap.cli.data_files import named_schema, read_background, require_pyarrow
+from leafshap.cli.data_files import (
+    index_of_pandas,
+    knows_names,
+    named_schema,
+    read_background,
+    require_pyarrow,
+)
 from leafshap.cli.model_files import NO_COVER, load_model
+from leafshap.cli.output_files import keep_apart
 from leafshap.cli.progress import row_progress, time_text
-from leafshap.errors import UnsupportedModelError
+from leafshap.errors import InvalidInputError, UnsupportedModelError
 from leafshap.explainers.tree import TreeExplainer
 
 if TYPE_CHECKING:
@@ -51,7 +62,7 @@ Examples:
 @click.option(
     "--out",
     "-o",
-    type=click.Path(path_type=Path),
+    type=OutputPath(),
     help="File for the values (.parquet .arrow .csv .npz), or folder for Parquet parts.",
 )
 @background_option
@@ -128,7 +139,7 @@ Examples:
 @click.option("--overwrite", is_flag=True, help="Replace what is there.")
 @click.option(
     "--rejects",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutputPath(dir_okay=False),
     metavar="FILE",
     help="List bad rows in this .csv and go on. Without, the first one is an error.",
 )
@@ -164,11 +175,21 @@ def explain(
     whatever, goes on with --resume.
     """
     _check_usage(data, out, aggregate, group_by, histograms, background, model_output, options)
+    check_background(background, background_rows)
+    written = None if aggregate in (None, _TERMINAL) else Path(str(aggregate))
     require_pyarrow()
     from leafshap.batch import Aggregates, explain_files
 
     converted = load_model(model, trust_pickle=trust_pickle)
+    keep_apart(
+        (out, written, options["rejects"]),
+        model,
+        (data, options["input_format"]),
+        (background, None),
+    )
     schema, rows = named_schema(converted.ensemble, features), None
+    if out is None and options["keys"] and knows_names(schema):
+        raise click.UsageError("--key goes with --out")
     if background:
         set_apart = [*options["keys"], options["label"], group_by]
         rows = read_background(
@@ -186,7 +207,6 @@ def explain(
             interactions=options["interactions"] and aggregate == _TERMINAL,
             histograms=histograms,
         )
-    written = None if aggregate in (None, _TERMINAL) else Path(str(aggregate))
     progress = row_progress("explaining", quiet=quiet)
     try:
         with progress:
@@ -202,9 +222,14 @@ def explain(
             )
     except BaseException as error:
         _tell_how_to_resume(error, out or written)
+        _tell_of_index(error, data, options["input_format"])
         raise
     if not quiet:
         _summarise(report, progress.done, options["rejects"], written)
+    if report.n_rejected and not report.n_rows:
+        raise InvalidInputError(
+            f"no row could be explained: {options['rejects']} says what is wrong with them"
+        )
     if aggregate == _TERMINAL:
         from leafshap.cli.aggregates import print_aggregates
 
@@ -228,6 +253,8 @@ def _check_usage(
         raise click.UsageError(f"Missing argument 'DATA...'{taken}")
     if out is None and aggregate is None:
         raise click.UsageError("nothing is asked for: give --out FILE, or --aggregate")
+    if out is None:
+        _refuse_without_out("values", "top_k", "prediction", "output_format")
     if aggregate is None and (group_by is not None or histograms):
         raise click.UsageError(
             f"{'--histograms' if group_by is None else '--group-by'} goes with --aggregate"
@@ -245,6 +272,14 @@ def _check_usage(
         raise click.UsageError("--resume and --overwrite exclude each other")
 
 
+def _refuse_without_out(*names: str) -> None:
+    """Refuse options that say what is in the output, where there is none."""
+    context = click.get_current_context()
+    for name in names:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name.replace('_', '-')} goes with --out")
+
+
 def _tell_how_to_resume(error: BaseException, output: Path | None) -> None:
     """Add the command that goes on to an error that has left an unfinished run."""
     if output is None or not UnfinishedRun(output, "").exists or not hasattr(error, "__notes__"):
@@ -253,6 +288,18 @@ def _tell_how_to_resume(error: BaseException, output: Path | None) -> None:
     if "--resume" not in given:
         given.append("--resume")
     error.add_note(f"  {shlex.join(['leafshap', *given])}")
+
+
+def _tell_of_index(error: BaseException, data: Sequence[str], input_format: str | None) -> None:
+    """Say where the column of an error is, if it is an index of pandas."""
+    if not isinstance(error, InvalidInputError) or "there is no column" not in str(error):
+        return
+    name = index_of_pandas(data, input_format)
+    if name is not None and repr(name) in str(error):
+        error.add_note(
+            f"{name!r} is the index of a DataFrame, whose numbers pandas does not write as a "
+            "column: reset_index() before to_parquet()"
+        )
 
 
 def _summarise(

@@ -7,8 +7,10 @@ from pathlib import Path
 import click
 
 from leafshap.cli.arguments import (
+    OutputPath,
     background_option,
     background_rows_option,
+    check_background,
     data_argument,
     features_option,
     input_format_option,
@@ -22,7 +24,7 @@ from leafshap.cli.data_files import named_schema, read_background, read_rows, re
 from leafshap.cli.importance_picture import draw_importances
 from leafshap.cli.importance_table import measure, notes, print_importances
 from leafshap.cli.model_files import NO_COVER, load_model
-from leafshap.cli.output_files import PICTURES, TABLES, check_target, write_table
+from leafshap.cli.output_files import PICTURES, TABLES, check_target, keep_apart, write_table
 from leafshap.cli.progress import row_progress
 from leafshap.errors import UnsupportedModelError
 
@@ -86,7 +88,7 @@ Examples:
 @click.option(
     "--out",
     "-o",
-    type=click.Path(path_type=Path),
+    type=OutputPath(),
     metavar="FILE",
     help="Write all features to .csv, .json or .parquet, or draw the first to .png, .svg or .pdf.",
 )
@@ -126,8 +128,10 @@ def importance(
         raise click.UsageError(
             f"{'--scoring' if scoring is not None else '--sort permutation'} needs --target"
         )
+    check_background(background, background_rows)
     if out is not None:
         check_target(out, overwrite, (*TABLES, *PICTURES))
+        keep_apart([out], model, (data, input_format), (background, None))
 
     require_pyarrow()
     converted = load_model(model, trust_pickle=trust_pickle)

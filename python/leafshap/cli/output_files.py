@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from leafshap.atomic import whole_file
+from leafshap.batch.sources.listing import list_files
 from leafshap.errors import InvalidInputError
 
 TABLES = (".csv", ".json", ".parquet")
@@ -31,6 +32,39 @@ def check_target(path: Path, overwrite: bool, kinds: Sequence[str]) -> None:
         raise InvalidInputError(f"{path} is a folder")
     if path.exists() and not overwrite:
         raise InvalidInputError(f"{path} is there already: --overwrite replaces it")
+
+
+def keep_apart(
+    targets: Iterable[Path | None],
+    model: Path,
+    *inputs: tuple[Sequence[str], str | None],
+) -> None:
+    """Refuse to write over the model or over data, whatever the paths are called.
+
+    Parameters
+    ----------
+    targets : iterable of Path or None
+        What will be written; None is nothing.
+    model : Path
+    *inputs : tuple of (sequence of str, str or None)
+        Files, folders or patterns, and their format (None: by the suffix).
+
+    Raises
+    ------
+    InvalidInputError
+        If a target, or a folder that is one, is or holds a file that is read; or there is no such
+        input.
+    """
+    read = [model.resolve()]
+    for paths, format in inputs:
+        if paths:
+            read += [file.path.resolve() for file in list_files(paths, format)[1]]
+    for target in targets:
+        if target is None:
+            continue
+        path = target.resolve()
+        if any(path == file or path in file.parents for file in read):
+            raise InvalidInputError(f"{target} would replace what is read")
 
 
 def write_table(columns: Mapping[str, Sequence[Any]], path: Path) -> None:

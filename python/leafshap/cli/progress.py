@@ -74,7 +74,7 @@ def row_progress(description: str, *, quiet: bool = False) -> RowProgress:
     """Choose how to tell on stderr: by a bar, by lines, or not at all."""
     if quiet:
         return RowProgress()
-    if sys.stderr.isatty():
+    if sys.stderr is not None and sys.stderr.isatty():
         return Bar(description, Console(stderr=True))
     return Lines(description)
 

@@ -40,10 +40,13 @@ def open_source(paths: Paths, format: str | None = None) -> Source:
 
     Notes
     -----
-    CSV is UTF-8 with a header, comma-separated (tsv: tabs). Types are those of the first 8 MB:
-    integers, numbers, true/false, otherwise text (dates, too). Missing are what pandas takes for
-    it: empty cells, NA, NaN, nan, null, None, ... also in text. Empty lines are skipped. A column
-    without any value there is one of numbers.
+    CSV is UTF-8 with a header, comma-separated (tsv: tabs); a header without commas tells what is
+    there instead: semicolons, tabs or "|", for each file. Types are those of the first 8 MB:
+    integers, numbers, true/false, otherwise text (dates, too); `Source.expect` changes them.
+    Missing are what pandas takes for it: empty cells, NA, NaN, nan, null, None, ... also in text.
+    Empty lines are skipped. A column without any value there is one of numbers.
+
+    Arrow's views of text and bytes are read as text and bytes.
     """
     require_pyarrow()
     from leafshap.batch.sources.files import FileSource

@@ -123,7 +123,8 @@ def _sliced(
     batches: Iterator[pa.RecordBatch], rows: int, mapping: Mapping
 ) -> Iterator[pa.RecordBatch]:
     for batch in batches:
+        n_bytes = batch.get_total_buffer_size()  # older pyarrow knows no nbytes of views
         for start in range(0, batch.num_rows, rows):
             part = batch.slice(start, rows)
             yield part
-            mapping.done_with(part.nbytes)
+            mapping.done_with(n_bytes * part.num_rows // batch.num_rows)

@@ -89,11 +89,32 @@ class Source(Protocol):
     files: list[str]
 
     def fingerprint(self) -> list[list[str | int]]:
-        """Tell name, size and time of change (ns) of every file, to see whether they changed."""
+        """Tell path, size and time of change (ns) of every file, to see whether they changed.
+
+        Paths are absolute, without links, whatever the files were called.
+        """
         ...
 
-    def expect_numbers(self, columns: Collection[str]) -> None:
-        """Take columns of text files for numbers, also if the first cells are none."""
+    def expect(
+        self,
+        *,
+        numbers: Collection[str],
+        text: Collection[str] = (),
+        keys: Collection[str] = (),
+    ) -> None:
+        """Say what columns are for, before chunks are read; only text files have a choice.
+
+        Parameters
+        ----------
+        numbers : collection of str
+            Numbers, also if the first cells are none.
+        text : collection of str
+            Text, also if all cells look like numbers; none of `numbers`.
+        keys : collection of str
+            Cells come through as they are, none of the others: as int64 if all cells of the first
+            block are integers as Python writes them, and then a later one such as "007" is bad;
+            else as text.
+        """
         ...
 
     def chunks(
@@ -122,8 +143,9 @@ class Source(Protocol):
             Leave out what cannot be read and tell it in `Chunk.rejects`, instead of raising.
             A file without one of the columns, or with one of another type, is left out whole.
         exact : collection of str
-            Columns that must have the type of `schema` in every chunk (keys). Other columns of
-            integers of a CSV file come as float64 where a chunk has decimals in them.
+            Columns that must have the type of `schema` in every chunk. Other columns of integers
+            of a CSV file come as float64 where a chunk has decimals in them, but for the keys of
+            `expect`.
 
         Raises
         ------

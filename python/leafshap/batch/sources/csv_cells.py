@@ -22,7 +22,16 @@ MISSING = (
 _TRUE = ("true", "True", "TRUE", "1")
 _FALSE = ("false", "False", "FALSE", "0")
 
-Convert = Callable[["pa.Array", "pa.DataType"], "pa.Array"]
+
+class Form(NamedTuple):
+    """How a file is to be read: names of its columns, and what stands between cells.
+
+    Cells of the columns in `verbatim`, if integers are wanted, must be as Python writes them.
+    """
+
+    names: list[str]
+    delimiter: str
+    verbatim: frozenset[str] = frozenset()
 
 
 class BadRow(NamedTuple):
@@ -42,11 +51,11 @@ class Cells(NamedTuple):
     bad: list[BadRow]
 
 
-def infer_types(block: Bytes, names: list[str], delimiter: str) -> dict[str, Any]:
+def infer_types(block: Bytes, form: Form) -> dict[str, Any]:
     """Types of columns: bool, int64, uint64, float64 or string."""
     import pyarrow as pa
 
-    table = _parse(block, names, delimiter, None, on_bad_row=lambda row: "skip")
+    table = _parse(block, form, None, on_bad_row=lambda row: "skip")
     types = {}
     for field in table.schema:
         if field.type in (pa.bool_(), pa.int64()):
@@ -61,20 +70,32 @@ def infer_types(block: Bytes, names: list[str], delimiter: str) -> dict[str, Any
         if len(column) > column.null_count and float(column.drop_null()[0].as_py()).is_integer():
             try:
                 only = pa.schema([(name, pa.uint64())])
-                _parse(block, names, delimiter, only, on_bad_row=lambda row: "skip")
+                _parse(block, form, only, on_bad_row=lambda row: "skip")
                 types[name] = pa.uint64()
             except pa.ArrowInvalid:
                 pass
     return types
 
 
+def infer_keys(block: Bytes, form: Form, keys: Collection[str]) -> dict[str, Any]:
+    """Types of columns that must lose nothing: int64 if its cells are as Python writes them."""
+    import pyarrow as pa
+
+    raw = pa.schema([(name, pa.binary()) for name in keys])
+    table = _parse(block, form, raw, on_bad_row=lambda row: "skip")
+    types = {}
+    for name in keys:
+        column = table[name].drop_null().unique()
+        try:
+            _convert(column, pa.int64(), verbatim=True)
+            types[name] = pa.int64() if len(column) else pa.string()
+        except pa.ArrowInvalid:
+            types[name] = pa.string()
+    return types
+
+
 def read_cells(
-    block: Bytes,
-    n_rows: int,
-    names: list[str],
-    wanted: pa.Schema,
-    delimiter: str,
-    exact: Collection[str],
+    block: Bytes, n_rows: int, form: Form, wanted: pa.Schema, exact: Collection[str]
 ) -> Cells:
     """Parse whole records.
 
@@ -83,11 +104,9 @@ def read_cells(
     block : ndarray of bytes
     n_rows : int
         How many records there are.
-    names : list of str
-        Of the columns of the text.
+    form : Form
     wanted : pyarrow.Schema
         The columns to give.
-    delimiter : str
     exact : collection of str
         Columns whose cells must be of the wanted type. Those of integers become float64 if cells
         have decimals otherwise.
@@ -99,19 +118,25 @@ def read_cells(
     """
     import pyarrow as pa
 
+    verbatim = [field.name in form.verbatim and pa.types.is_integer(field.type) for field in wanted]
+    kinds = [
+        pa.field(field.name, pa.binary()) if as_is else field
+        for field, as_is in zip(wanted, verbatim, strict=True)
+    ]
     try:
-        table = _parse(block, names, delimiter, wanted)
+        table = _parse(block, form, pa.schema(kinds))
+        columns = [_one_array(column) for column in table.columns]
+        for j in np.flatnonzero(verbatim):
+            columns[j] = _convert(columns[j], wanted.field(int(j)).type, verbatim=True)
     except pa.ArrowInvalid:
-        return _read_with_care(block, n_rows, names, wanted, delimiter, exact)
+        return _read_with_care(block, n_rows, form, wanted, exact)
     _check_count(table.num_rows, n_rows)
-    columns = [_one_array(column) for column in table.columns]
     return Cells(pa.RecordBatch.from_arrays(columns, schema=wanted), np.arange(n_rows), [])
 
 
 def _parse(
     block: Bytes,
-    names: list[str],
-    delimiter: str,
+    form: Form,
     wanted: pa.Schema | None,
     on_bad_row: Callable[[Any], str] | None = None,
 ) -> pa.Table:
@@ -122,10 +147,10 @@ def _parse(
     return csv.read_csv(
         pa.BufferReader(pa.py_buffer(block)),
         read_options=csv.ReadOptions(
-            use_threads=False, block_size=len(block) + 1, column_names=names
+            use_threads=False, block_size=len(block) + 1, column_names=form.names
         ),
         parse_options=csv.ParseOptions(
-            delimiter=delimiter, newlines_in_values=True, invalid_row_handler=on_bad_row
+            delimiter=form.delimiter, newlines_in_values=True, invalid_row_handler=on_bad_row
         ),
         convert_options=csv.ConvertOptions(
             column_types=wanted,
@@ -139,12 +164,7 @@ def _parse(
 
 
 def _read_with_care(
-    block: Bytes,
-    n_rows: int,
-    names: list[str],
-    wanted: pa.Schema,
-    delimiter: str,
-    exact: Collection[str],
+    block: Bytes, n_rows: int, form: Form, wanted: pa.Schema, exact: Collection[str]
 ) -> Cells:
     """Parse cells as bytes, then convert column by column and find what does not convert."""
     import pyarrow as pa
@@ -157,7 +177,7 @@ def _read_with_care(
         return "skip"
 
     raw = pa.schema([(name, pa.binary()) for name in wanted.names])
-    table = _parse(block, names, delimiter, raw, on_bad_row=note)
+    table = _parse(block, form, raw, on_bad_row=note)
     _check_count(table.num_rows + len(bad), n_rows)
     rows = np.setdiff1d(np.arange(n_rows), [row.row for row in bad])
     columns = [_one_array(column) for column in table.columns]
@@ -166,8 +186,10 @@ def _read_with_care(
     for field, column in zip(wanted, columns, strict=True):
         encoded = column.dictionary_encode()
         kind = field.type
-        faults = _faults(encoded.dictionary, kind)
-        if faults and pa.types.is_integer(kind) and field.name not in exact:
+        verbatim = field.name in form.verbatim and pa.types.is_integer(kind)
+        faults = _faults(encoded.dictionary, kind, verbatim)
+        may_widen = pa.types.is_integer(kind) and not verbatim and field.name not in exact
+        if faults and may_widen:
             as_floats = _faults(encoded.dictionary, pa.float64())
             if len(as_floats) < len(faults):
                 kind, faults = pa.float64(), as_floats
@@ -176,7 +198,7 @@ def _read_with_care(
             codes = encoded.indices.fill_null(-1).to_numpy()
             for at in np.flatnonzero(np.isin(codes, faults) & good):
                 text = encoded.dictionary[int(codes[at])].as_py().decode(errors="replace")
-                bad.append(BadRow(int(rows[at]), field.name, _reason(kind), text))
+                bad.append(BadRow(int(rows[at]), field.name, _reason(kind, verbatim), text))
                 good[at] = False
     keep = pa.array(good)
     arrays = [
@@ -187,13 +209,13 @@ def _read_with_care(
     return Cells(batch, rows[good], sorted(bad))
 
 
-def _faults(values: pa.Array, kind: pa.DataType) -> list[int]:
+def _faults(values: pa.Array, kind: pa.DataType, verbatim: bool = False) -> list[int]:
     """Positions of the values that do not convert, found by halving."""
     import pyarrow as pa
 
     def search(start: int, stop: int) -> None:
         try:
-            _convert(values.slice(start, stop - start), kind)
+            _convert(values.slice(start, stop - start), kind, verbatim)
         except pa.ArrowInvalid:
             if stop - start == 1:
                 found.append(start)
@@ -207,14 +229,19 @@ def _faults(values: pa.Array, kind: pa.DataType) -> list[int]:
     return found
 
 
-def _convert(values: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Convert bytes as the CSV reader does."""
+def _convert(values: pa.Array, kind: pa.DataType, verbatim: bool = False) -> pa.Array:
+    """Convert bytes as the CSV reader does; `verbatim`: to integers that give the same bytes."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     text = values.cast(pa.string())
     if kind == pa.string():
         return text
+    if verbatim:
+        integers = text.cast(kind)
+        if not pc.all(pc.equal(integers.cast(pa.string()), text)).as_py() and len(text):
+            raise pa.ArrowInvalid("not as Python writes an integer")
+        return integers
     text = pc.utf8_trim(text, characters=" \t")
     if kind != pa.bool_():
         return text.cast(kind)
@@ -225,8 +252,11 @@ def _convert(values: pa.Array, kind: pa.DataType) -> pa.Array:
     return pc.if_else(text.is_valid(), true, None)
 
 
-def _reason(kind: pa.DataType) -> str:
+def _reason(kind: pa.DataType, verbatim: bool) -> str:
     import pyarrow as pa
+
+    if verbatim:
+        return "not a plain integer, as the first cells of this key are"
 
     if kind == pa.string():
         return "not UTF-8 text"

@@ -14,7 +14,7 @@ import numpy as np
 
 from leafshap.batch.sources.chunk import Chunk, FileReader, Position, Reject
 from leafshap.batch.sources.listing import InputFile
-from leafshap.batch.sources.schemas import common_schema, goes_with, text_as_numbers
+from leafshap.batch.sources.schemas import common_schema, goes_with
 from leafshap.errors import InvalidInputError
 from leafshap.integers import at_least
 
@@ -35,8 +35,6 @@ class FileSource:
     """
 
     def __init__(self, format: str, files: list[InputFile]) -> None:
-        import pyarrow as pa
-
         open_file = _opener(format)
         self._inputs = files
         self._readers: list[FileReader | InvalidInputError] = []
@@ -51,30 +49,39 @@ class FileSource:
             assert isinstance(self._readers[0], InvalidInputError)
             raise self._readers[0]
         self.files = [file.name for file in files]
-        self.schema = common_schema([reader.schema for reader in readers])
-        in_files = set(self.schema.names)
+        in_files = {name for reader in readers for name in reader.schema.names}
         self._partitions = {
             name: kind for name, kind in _partition_types(files).items() if name not in in_files
         }
-        for name, kind in self._partitions.items():
-            self.schema = self.schema.append(pa.field(name, kind))
+        self.schema = self._whole_schema()
         counts = [reader.n_rows for reader in readers]
         self.n_rows = None if None in counts else sum(count or 0 for count in counts)
 
     def fingerprint(self) -> list[list[str | int]]:
-        """Tell name, size and time of change of every file."""
-        states = [(file.name, file.path.stat()) for file in self._inputs]
+        """Tell path, size and time of change of every file."""
+        paths = [file.path.resolve() for file in self._inputs]
+        states = [(str(path), path.stat()) for path in paths]
         return [[name, state.st_size, state.st_mtime_ns] for name, state in states]
 
-    def expect_numbers(self, columns: Collection[str]) -> None:
+    def expect(
+        self,
+        *,
+        numbers: Collection[str],
+        text: Collection[str] = (),
+        keys: Collection[str] = (),
+    ) -> None:
         """See `leafshap.batch.sources.chunk.Source`."""
         from leafshap.batch.sources.csv import CsvFile
 
         readers = [reader for reader in self._readers if isinstance(reader, CsvFile)]
+        if not readers:
+            return
+        text = set(text).difference(numbers)
+        keys = set(keys).difference(numbers, text)
+        known: dict[str, Any] = {}
         for reader in readers:
-            reader.schema = text_as_numbers(reader.schema, columns)
-        if readers:
-            self.schema = text_as_numbers(self.schema, columns)
+            reader.expect(frozenset(numbers), text, keys, known)
+        self.schema = self._whole_schema()
 
     def chunks(
         self,
@@ -106,6 +113,14 @@ class FileSource:
                 continue
             yield from self._file_chunks(index, wanted, batch_rows, start, rejects, exact)
             start = {}
+
+    def _whole_schema(self) -> pa.Schema:
+        """All columns, those that folders tell last."""
+        import pyarrow as pa
+
+        readers = [reader for reader in self._readers if not isinstance(reader, InvalidInputError)]
+        schema = common_schema([reader.schema for reader in readers])
+        return pa.schema([*schema, *(pa.field(*item) for item in self._partitions.items())])
 
     def _file_chunks(
         self,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from leafshap.errors import InvalidInputError
+from leafshap.string_views import plain_array, without_views
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,28 +35,19 @@ def common_schema(schemas: Iterable[pa.Schema]) -> pa.Schema:
     )
 
 
-def text_as_numbers(schema: pa.Schema, columns: Collection[str]) -> pa.Schema:
-    """Change the type of some columns from text to float64."""
-    import pyarrow as pa
-
-    kinds = {
-        field.name: pa.float64()
-        if field.name in columns and field.type == pa.string()
-        else field.type
-        for field in schema
-    }
-    return pa.schema(list(kinds.items()))
-
-
 def goes_with(kind: pa.DataType, common: pa.DataType) -> bool:
     """Whether a column of a type can be converted to the common one."""
     return bool(_meet(_wide(kind), common) == common)
 
 
 def _wide(kind: pa.DataType) -> pa.DataType:
-    """Make room for the values of other batches: indices of dictionaries are int32."""
+    """Make room for the values of other batches: indices of dictionaries are int32.
+
+    Views of text, which other functions lack, are text.
+    """
     import pyarrow as pa
 
+    kind = without_views(kind)
     if pa.types.is_dictionary(kind):
         return pa.dictionary(pa.int32(), kind.value_type, ordered=kind.ordered)
     return kind
@@ -121,6 +113,7 @@ def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 def _convert(array: pa.Array, kind: pa.DataType) -> pa.Array:
     import pyarrow as pa
 
+    array = plain_array(array)
     if array.type == kind:
         return array
     if not pa.types.is_dictionary(array.type):
