@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 import leafshap
 from batch_cases import NAMES, matrix_of, named_model, rows_of, table_of
 from leafshap.errors import AdditivityError, InvalidInputError, MissingDependencyError
+from strategies import Recipe, random_ensemble
 
 pytest.importorskip("pyarrow")
 
@@ -190,6 +192,10 @@ def test_missing_and_double_columns_are_named() -> None:
         ({"sample": 0.0}, "sample"),
         ({"sample": 1.5}, "sample"),
         ({"sample": True}, "sample"),
+        ({"keys": 5}, "keys"),
+        ({"label": 3}, "label"),
+        ({"base_value": "no"}, "base_value"),
+        ({"seed": 0.5}, "seed"),
     ],
 )
 def test_options_are_checked_before_any_row_is_read(options: Any, message: str) -> None:
@@ -206,6 +212,66 @@ def test_bad_rows_are_named_by_their_number_in_the_stream() -> None:
     X[437, 3] = np.nan
     with pytest.raises(InvalidInputError, match=r"^row 437: column 3 \('d'\)"):
         all_rows(leafshap.TreeExplainer(model), table_of(X), size=100)
+
+
+def test_bad_labels_are_bad_rows_too() -> None:
+    model = named_model(link="logistic")
+    X = rows_of(model, 500)
+    explainer = leafshap.TreeExplainer(model, X[:9], model_output="log_loss")
+    table = table_of(X)
+    y = np.linspace(0, 1, 500)
+    y[321] = 7.0
+    table = table.set_column(table.schema.get_field_index("y"), "y", pa.array(y))
+    with pytest.raises(InvalidInputError, match=r"^row 321: labels y .* it is 7"):
+        all_rows(explainer, table, size=100, label="y")
+
+
+def test_numbers_of_a_file_are_category_values() -> None:
+    recipe = Recipe(seed=8, n_trees=5, categorical=0.7)
+    arrays = random_ensemble(recipe)
+    j = int(arrays.split_feature[np.flatnonzero(arrays.categorical)[0]])
+    known = [10 * code for code in range(recipe.n_categories)]
+    model = leafshap.TreeEnsemble(
+        replace(arrays, feature_names=NAMES, feature_categories={j: known})
+    )
+    explainer = leafshap.TreeExplainer(model)
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 6))
+    X[:, j] = rng.integers(0, recipe.n_categories, 60)
+    X[::7, j] = np.nan
+    wanted = explainer.shap_values(X)  # an array holds codes
+    raw = X.copy()
+    raw[:, j] *= 10
+    for dtype in (pa.int64(), pa.float32()):
+        table = table_of(raw)
+        column = table[NAMES[j]].cast(dtype)
+        table = table.set_column(table.schema.get_field_index(NAMES[j]), NAMES[j], column)
+        found = matrix_of(all_rows(explainer, table, size=17)["shap_values"])
+        np.testing.assert_allclose(found, wanted, atol=1e-12)
+    with pytest.raises(
+        InvalidInputError, match=r"none of the categories .* codes are not accepted"
+    ):
+        all_rows(explainer, table_of(X))
+
+
+def test_made_up_names_are_names_if_the_data_have_them() -> None:
+    model = named_model(feature_names=[f"f{j}" for j in range(6)])
+    X = rows_of(model, 10)
+    explainer = leafshap.TreeExplainer(model)
+    table = table_of(X, [f"f{j}" for j in range(6)])
+    found = matrix_of(all_rows(explainer, table)["shap_values"])
+    np.testing.assert_array_equal(found, explainer.shap_values(X))
+    with pytest.raises(InvalidInputError, match=r"1 of the model's 6 columns .*'f3'"):
+        all_rows(explainer, table.drop_columns(["f3", "id", "group"]))
+
+
+@pytest.mark.parametrize("wrong", [5, "batches", [1, 2]])
+def test_what_is_no_batch_is_told(wrong: Any) -> None:
+    explainer = leafshap.TreeExplainer(named_model())
+    with pytest.raises((InvalidInputError, TypeError), match=r"record batches|iterable"):
+        list(explain_batches(explainer, wrong))
+    table = table_of(rows_of(named_model(), 4))
+    assert sum(out.num_rows for out in explain_batches(explainer, table)) == 4  # type: ignore[arg-type]
 
 
 def test_empty_batches_and_streams() -> None:

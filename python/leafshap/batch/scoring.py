@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 Explainer = TreeExplainer | KernelExplainer
 
 # What is held at once of rows, values and output; and enough rows to keep all threads busy.
-_BLOCK_BYTES = 64 << 20
+_BLOCK_BYTES = 128 << 20
 MOST_ROWS = 65_536
 # fewer would be slow, whatever memory is asked for; unless they are so wide
 _LEAST_ROWS, _LEAST_BYTES = 256, 1 << 23

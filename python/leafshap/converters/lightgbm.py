@@ -155,7 +155,7 @@ def predict_raw(model: object, X: Any, n_trees: int | None = None) -> npt.NDArra
         # LightGBM takes num_iteration=0 for all trees
         shape = (X.shape[0],) if per_iteration == 1 else (X.shape[0], per_iteration)
         return np.zeros(shape)
-    if type(X).__module__.partition(".")[0] == "polars":
+    if _is_not_for_lightgbm(X):
         X = X.to_pandas()
     raw = np.asarray(booster.predict(X, num_iteration=used, raw_score=True), np.float64)
     if _averages(booster):
@@ -179,6 +179,14 @@ def _booster(model: object) -> Booster:
     raise UnsupportedModelError(
         f"cannot convert lightgbm's {type(model).__name__}: supported are Booster, LGBMRegressor, "
         f"LGBMClassifier and LGBMRanker{'; ' + hint if hint else ''}"
+    )
+
+
+def _is_not_for_lightgbm(X: Any) -> bool:
+    """Whether it is a table of polars, or one of Arrow with categories, which LightGBM refuses."""
+    package = type(X).__module__.partition(".")[0]
+    return package == "polars" or (
+        package == "pyarrow" and any(str(kind).startswith("dictionary") for kind in X.schema.types)
     )
 
 
