@@ -250,7 +250,7 @@ def test_another_run_is_not_gone_on_with(
     with pytest.raises(InvalidInputError, match="exists"):
         explain_files(explainer, path, out)
     done = explain_files(explainer, path, out, resume=True)
-    assert (done.n_rows, done.n_resumed) == (0, N - 1)
+    assert (done.was_there, done.n_rows, done.n_resumed) == (True, 0, 0)
     path.touch()
     with pytest.raises(InvalidInputError, match="exists"):
         explain_files(explainer, path, out, resume=True)

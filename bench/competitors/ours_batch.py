@@ -127,7 +127,7 @@ class LeafshapAggregates(_LeafshapBatch):
 
 
 class LeafshapDask(_LeafshapBatch):
-    """`explain(dd.read_parquet(folder), explainer, values="columns").to_parquet(output)`.
+    """`explain(dd.read_parquet(folder), explainer, values="columns").to_parquet(output, ...)`.
 
     Of leafshap.batch.dask, on a local cluster of one worker with one thread for every thread.
     """
@@ -152,7 +152,8 @@ class LeafshapDask(_LeafshapBatch):
 
         def run(table: Path, output: Path) -> None:
             explained = ours.explain(dd.read_parquet(table), explainer, values="columns")
-            explained.to_parquet(output, write_index=False)
+            # as the guide says: dictionaries of SHAP values cost time and space
+            explained.to_parquet(output, write_index=False, use_dictionary=["base_value"])
 
         def close() -> None:
             client.close()

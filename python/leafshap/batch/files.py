@@ -50,6 +50,9 @@ class RunReport:
         Rows of the input that an earlier run had done.
     seconds : float
     aggregates : Aggregates or None
+    was_there : bool
+        Whether all results were there already, so that there was nothing to resume; the numbers are
+        0 then.
     """
 
     output: Path | None
@@ -58,6 +61,7 @@ class RunReport:
     n_resumed: int
     seconds: float
     aggregates: Aggregates | None
+    was_there: bool = False
 
 
 def explain_files(
@@ -159,8 +163,8 @@ def explain_files(
         run = UnfinishedRun(targets.first, "arrow" if targets.is_file else targets.format)
         with run.held():
             if resume and aggregates is None and not run.exists and targets.are_newer(inputs.files):
-                done = inputs.n_rows or 0
-                return RunReport(targets.output, 0, 0, done, time.perf_counter() - began, None)
+                seconds = time.perf_counter() - began
+                return RunReport(targets.output, 0, 0, 0, seconds, None, was_there=True)
             job, whole = begin(run, job, explainer, targets, resume, overwrite)
             resumed = sum(part.n_read for part in whole)
             try:
