@@ -271,7 +271,7 @@ def test_what_is_no_batch_is_told(wrong: Any) -> None:
     with pytest.raises((InvalidInputError, TypeError), match=r"record batches|iterable"):
         list(explain_batches(explainer, wrong))
     table = table_of(rows_of(named_model(), 4))
-    assert sum(out.num_rows for out in explain_batches(explainer, table)) == 4  # type: ignore[arg-type]
+    assert sum(out.num_rows for out in explain_batches(explainer, table)) == 4
 
 
 def test_empty_batches_and_streams() -> None:

@@ -249,9 +249,6 @@ def test_another_run_is_not_gone_on_with(
     assert explain_files(explainer, path, out, overwrite=True).n_rows == N - 1
     with pytest.raises(InvalidInputError, match="exists"):
         explain_files(explainer, path, out)
-    done = explain_files(explainer, path, out, resume=True)
-    assert (done.was_there, done.n_rows, done.n_resumed) == (True, 0, 0)
-    path.touch()
     with pytest.raises(InvalidInputError, match="exists"):
         explain_files(explainer, path, out, resume=True)
     only(tmp_path, "data.parquet", "out.parquet")
@@ -472,6 +469,32 @@ def test_two_runs_do_not_meet(explainer: leafshap.TreeExplainer, tmp_path: Path)
 
 
 @pytest.mark.usefixtures("small_chunks")
+def test_what_appeared_since_is_not_replaced(
+    explainer: leafshap.TreeExplainer, tmp_path: Path
+) -> None:
+    path = written(tmp_path, "parquet")
+
+    def stop(done: int, total: int | None) -> None:
+        if done == N:
+            raise Stop
+
+    for name in ("out", "out.parquet"):
+        out = tmp_path / name
+        with pytest.raises(Stop):
+            explain_files(explainer, path, out, progress=stop, part_rows=200)
+        kept = out
+        if name == "out":
+            out.mkdir()
+            kept = out / "precious.txt"
+        kept.write_text("precious")
+        with pytest.raises(InvalidInputError, match=r"holds other files|exists"):
+            explain_files(explainer, path, out, resume=True)
+        assert kept.read_text() == "precious"
+        kept.unlink()
+        assert explain_files(explainer, path, out, resume=True).n_resumed > 0
+
+
+@pytest.mark.usefixtures("small_chunks")
 def test_a_damaged_part_is_made_once_more(
     explainer: leafshap.TreeExplainer, tmp_path: Path
 ) -> None:
@@ -531,10 +554,11 @@ def test_the_users_aggregates_are_filled_at_the_end(
 
 
 def test_numbers_of_numpy_are_numbers(explainer: leafshap.TreeExplainer, tmp_path: Path) -> None:
+    numbers: Any = {"seed": np.int64(3), "sample": np.float32(0.5), "top_k": np.int64(2)}
     report = explain_files(
-        explainer, written(tmp_path, "parquet"), tmp_path / "out.parquet",
-        seed=np.int64(3), sample=np.float32(0.5), top_k=np.int64(2), prediction=np.bool_(True),
-    )  # type: ignore[arg-type]  # fmt: skip
+        explainer, written(tmp_path, "parquet"), tmp_path / "out.parquet", prediction=True,
+        **numbers,
+    )  # fmt: skip
     assert 400 < report.n_rows < 600
 
 

@@ -142,11 +142,6 @@ def test_in_a_process(files: Files) -> None:
     assert pyarrow.parquet.read_table("v.parquet").num_rows == 700
     done = command("explain", "model.npz", "data.csv", "-o", "v.parquet", cwd=files.folder)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    done = command(
-        "explain", "model.npz", "data.csv", "-o", "v.parquet", "--resume", cwd=files.folder
-    )
-    assert (done.returncode, done.stdout) == (0, "")
-    assert "nothing to do: v.parquet is there" in done.stderr
     done = command("explain", "model.npz", "data.csv", cwd=files.folder)
     assert done.returncode == 2
     done = command("explain", "model.npz", "data.csv", "-qo", "w.parquet", cwd=files.folder)

@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leafshap.batch.layout import OutputOptions
+from leafshap.batch.layout import OutputOptions, yes_or_no
 from leafshap.batch.parts import Job, MergedParts, PartFiles, PartWriter, Progress
 from leafshap.batch.resumption import begin
 from leafshap.batch.sampling import check_fraction, check_seed
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _PART_BYTES, _PART_ROWS = 1 << 30, 1 << 20
 # chunks that are read ahead, explained and written at the same time
 _IN_FLIGHT = 8
-_LEAST_MEMORY = 16 << 20
+_LEAST_MEMORY = 16_000_000
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,6 @@ class RunReport:
         Rows of the input that an earlier run had done.
     seconds : float
     aggregates : Aggregates or None
-    was_there : bool
-        Whether all results were there already, so that there was nothing to resume; the numbers are
-        0 then.
     """
 
     output: Path | None
@@ -61,7 +58,6 @@ class RunReport:
     n_resumed: int
     seconds: float
     aggregates: Aggregates | None
-    was_there: bool = False
 
 
 def explain_files(
@@ -108,8 +104,8 @@ def explain_files(
         tells; a folder gets Parquet.
     resume : bool, default False
         Go on with a run that was stopped, at its first missing part; from the start if there is
-        none. The result is the same as that of one undisturbed run. Nothing is done if the
-        results are there and not older than the input.
+        none. The result is the same as that of one undisturbed run. Results that are there and
+        whole remain an error: nothing tells what they were made from.
     overwrite : bool, default False
         Replace an output that is there, and forget an unfinished run. A folder with other files
         than parts in it is never replaced.
@@ -142,6 +138,9 @@ def explain_files(
         If a file cannot be read or written.
     """
     began = time.perf_counter()
+    resume, overwrite = yes_or_no(resume, "resume"), yes_or_no(overwrite, "overwrite")
+    if resume and overwrite:
+        raise InvalidInputError("resume=True and overwrite=True exclude each other")
     scorer = Scorer(explainer, **options)
     fraction, seed = check_fraction(sample), check_seed(seed)
     targets = Targets.read(output, output_format, aggregate_output, rejects)
@@ -162,9 +161,6 @@ def explain_files(
     else:
         run = UnfinishedRun(targets.first, "arrow" if targets.is_file else targets.format)
         with run.held():
-            if resume and aggregates is None and not run.exists and targets.are_newer(inputs.files):
-                seconds = time.perf_counter() - began
-                return RunReport(targets.output, 0, 0, 0, seconds, None, was_there=True)
             job, whole = begin(run, job, explainer, targets, resume, overwrite)
             resumed = sum(part.n_read for part in whole)
             try:
@@ -267,6 +263,7 @@ def _complete(
         for path in paths:
             totals.merge(type(totals).load(path))
     if not run.is_complete:
+        run.mark_moving()
         targets.write(run, len(parts), totals)
         if totals is not None:
             totals.save(run.aggregates_path)

@@ -71,7 +71,7 @@ class Output:
         given["top_k"] = at_least(0, options.get("top_k", 0), "top_k")
         for name in ("base_value", "prediction", "interactions"):
             if name in given:
-                given[name] = _yes_or_no(given[name], name)
+                given[name] = yes_or_no(given[name], name)
         if given.get("label") is not None and not isinstance(given["label"], str):
             raise InvalidInputError(f"label must be the name of a column, got {given['label']!r}")
         found = cls(**given)
@@ -93,7 +93,14 @@ def _names(names: Any, what: str) -> tuple[str, ...]:
     return listed
 
 
-def _yes_or_no(value: Any, what: str) -> bool:
+def yes_or_no(value: Any, what: str) -> bool:
+    """Check a flag.
+
+    Raises
+    ------
+    InvalidInputError
+        Naming `what` it is.
+    """
     if not isinstance(value, (bool, np.bool_)):
         raise InvalidInputError(f"{what} must be True or False, got {value!r}")
     return bool(value)

@@ -26,7 +26,11 @@ def hold(path: Path) -> Iterator[None]:
     except ImportError:
         yield
         return
-    with open(path, "a") as file:
+    try:
+        file = open(path, "a")  # noqa: SIM115
+    except FileNotFoundError:
+        raise _gone(path) from None
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -34,8 +38,12 @@ def hold(path: Path) -> Iterator[None]:
         except OSError:
             pass
         if not _is_same(file.fileno(), path):  # its run has just ended, and removed the file
-            raise InvalidInputError(f"{path.parent}: another run was at work there: try again")
+            raise _gone(path)
         yield
+
+
+def _gone(path: Path) -> InvalidInputError:
+    return InvalidInputError(f"{path.parent}: another run was at work there: try again")
 
 
 def _is_same(descriptor: int, path: Path) -> bool:

@@ -43,8 +43,10 @@ def begin(
     description = _describe(job, explainer, targets)
     if run.exists and resume:
         begun = run.description()
-        sizes = begun.pop("sizes")
+        sizes, may_replace = begun.pop("sizes"), begun.pop("overwrite")
         _refuse_other(begun, description, run)
+        if not run.is_complete:
+            targets.check_room(may_replace or run.is_moving)
         return replace(job, **sizes), run.parts()
     if run.exists and not overwrite:
         raise InvalidInputError(
@@ -53,7 +55,7 @@ def begin(
         )
     targets.check_room(overwrite)
     sizes = {"batch_rows": job.batch_rows, "part_rows": job.part_rows}
-    run.begin({**description, "sizes": sizes})
+    run.begin({**description, "sizes": sizes, "overwrite": overwrite})
     return job, []
 
 

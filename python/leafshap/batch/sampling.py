@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,8 @@ def check_fraction(sample: Any) -> float:
     """
     if sample is None:
         return 1.0
-    if isinstance(sample, Real) and not isinstance(sample, bool) and 0 < sample <= 1:
+    number = isinstance(sample, (int, float, np.floating)) and not isinstance(sample, bool)
+    if number and 0 < sample <= 1:
         return float(sample)
     raise InvalidInputError(f"sample must be a number above 0 and at most 1, got {sample!r}")
 

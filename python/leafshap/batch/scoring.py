@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from leafshap.batch.categories import as_categories
 from leafshap.batch.layout import Layout, Output, OutputOptions
 from leafshap.batch.matching import InputColumns, match_columns
-from leafshap.columns import is_missing, is_text
+from leafshap.columns import is_text
 from leafshap.errors import InvalidInputError, MissingDependencyError
 from leafshap.explainers.kernel import KernelExplainer
 from leafshap.explainers.tree import TreeExplainer
@@ -290,8 +291,7 @@ class Scorer:
 
         arrays = [batch.column(name) for name in columns.features]
         for j, categories in self._schema.feature_categories.items():
-            if _is_number(arrays[j].type):
-                arrays[j] = _as_categories(arrays[j], categories, columns.features[j])
+            arrays[j] = as_categories(arrays[j], categories, columns.features[j])
         rows = pa.RecordBatch.from_arrays(arrays, names=columns.features)
         if isinstance(self._explainer, KernelExplainer):  # a function knows arrays
             return InputRows(rows, self._schema).matrix()
@@ -316,43 +316,6 @@ def require_pyarrow() -> None:
 
     if importlib.util.find_spec("pyarrow") is None:
         raise MissingDependencyError('leafshap.batch needs pyarrow: pip install "leafshap[batch]"')
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    import pyarrow as pa
-
-    return bool(
-        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
-    )
-
-
-def _as_categories(column: pa.Array, categories: list[Any], name: str) -> pa.Array:
-    """Take numbers for category values, as files keep those of a pandas column.
-
-    They could also be codes, so all must be values that the model knows.
-
-    Raises
-    ------
-    InvalidInputError
-        Naming the first other value.
-    """
-    import pyarrow as pa
-
-    encoded = column.dictionary_encode()
-    values = encoded.dictionary.to_pylist()
-    known = {value for value in categories if not is_missing(value)}
-    for value in values:
-        if not is_missing(value) and value not in known:
-            shown = ", ".join(repr(category) for category in categories[:5])
-            raise InvalidInputError(
-                f"column {name!r}: {value!r} is none of the categories that the model was trained "
-                f"with ({shown}{', ...' if len(categories) > 5 else ''}); codes are not accepted"
-            )
-    own = [value for value in categories if value in known]
-    code = {value: i for i, value in enumerate(own)}
-    position = np.array([code.get(value, -1) for value in values] + [-1])
-    codes = position[encoded.indices.fill_null(len(values)).to_numpy(False)]
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32), mask=codes < 0), own)
 
 
 def _with_outputs(array: npt.NDArray[Any], n_axes: int) -> npt.NDArray[Any]:

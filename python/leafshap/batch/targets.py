@@ -104,13 +104,6 @@ class Targets:
                     f"{target} exists: overwrite=True (--overwrite) replaces it"
                 )
 
-    def are_newer(self, files: Sequence[str]) -> bool:
-        """Whether all are there, and not older than any of the files they are made from."""
-        made = [path.stat().st_mtime_ns for path in self.all if path.exists()]
-        if len(made) < len(self.all) or self.is_empty_folder:
-            return False
-        return min(made) >= max(Path(file).stat().st_mtime_ns for file in files)
-
     @property
     def is_empty_folder(self) -> bool:
         """Whether the output is a folder that is there, with nothing in it."""
@@ -122,7 +115,7 @@ class Targets:
         if not target.is_dir():
             return None
         own = re.compile(rf"part-\d+\.{self.format}")
-        others = (path for path in target.iterdir() if not own.fullmatch(path.name))
+        others = (p for p in target.iterdir() if not (own.fullmatch(p.name) and p.is_file()))
         return next(others if target == self.output else target.iterdir(), None)
 
     def keep_apart(self, files: Sequence[str], given: Sequence[AnyPath]) -> None:
@@ -178,6 +171,7 @@ class Targets:
             join_parts([run.rows_path(i) for i in range(n_parts)], joined, self.format)
             move_into_place(joined, self.output)
         elif self.output is not None and run.parts_folder.exists():
+            self.check_room(overwrite=True)  # what others have put there meanwhile is kept
             for path in run.parts_folder.glob("*.tmp"):
                 path.unlink()
             move_folder(run.parts_folder, self.output, run.folder / "replaced")

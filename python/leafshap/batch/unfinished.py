@@ -9,6 +9,7 @@
         aggregates.npz          those of all parts, when there are all
         complete                the output is in its place: only this folder is left to be removed;
                                 what is known of all parts
+        moving                  results are being put in their places
         lock                    held by the process that is at work
 
 Every file is written under another name and moved when it is whole, and the part's .json is the
@@ -73,6 +74,7 @@ class UnfinishedRun:
         self.format = format
         self._run = self.folder / "run.json"
         self._complete = self.folder / "complete"
+        self._moving = self.folder / "moving"
         self._lock = self.folder / "lock"
         self.parts_folder = self.folder / "parts"
         self.aggregates_path = self.folder / "aggregates.npz"
@@ -103,6 +105,15 @@ class UnfinishedRun:
     def is_complete(self) -> bool:
         """Whether the output was moved to its place already."""
         return self._complete.exists()
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether results that are there may be this run's own."""
+        return self._moving.exists()
+
+    def mark_moving(self) -> None:
+        """Say that results are going to be put in their places."""
+        self._write_json(self._moving, {})
 
     def begin(self, description: dict[str, Any]) -> None:
         """Start anew; what another run has left is removed."""
@@ -178,12 +189,17 @@ class UnfinishedRun:
             if folder.exists():
                 shutil.rmtree(folder)
         self._run.unlink(missing_ok=True)
-        self.aggregates_path.unlink(missing_ok=True)
-        self._complete.unlink(missing_ok=True)
+        for path in self._last_files:
+            path.unlink(missing_ok=True)
+
+    @property
+    def _last_files(self) -> list[Path]:
+        """Files that mean nothing without the description."""
+        return [self._moving, self.aggregates_path, self._complete]
 
     def remove_rest(self) -> None:
         """Remove what there is beside a description: all that an interrupted `remove` can leave."""
-        for path in (self.aggregates_path, self._complete, self._lock):
+        for path in (*self._last_files, self._lock):
             path.unlink(missing_ok=True)
         with suppress(OSError):  # absent, or something else is in it
             self.folder.rmdir()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from leafshap.batch.categories import as_categories
 from leafshap.batch.matching import match_columns
 from leafshap.batch.sources.listing import list_files
 from leafshap.cli.progress import RowProgress, row_progress
@@ -155,7 +156,11 @@ def read_rows(
     # integers of a CSV file may become decimals on the way
     tables = [pa.Table.from_batches([batch]) for batch in draw.batches()]
     table = pa.concat_tables(tables, promote_options="permissive")
-    return Rows(table.select(features), table.select(list(others)), n)
+    found = table.select(features)
+    for j, categories in known.items():
+        column = as_categories(found.column(j).combine_chunks(), categories, features[j])
+        found = found.set_column(j, features[j], column)
+    return Rows(found, table.select(list(others)), n)
 
 
 def read_background(

@@ -305,12 +305,6 @@ def _tell_of_index(error: BaseException, data: Sequence[str], input_format: str 
 def _summarise(
     report: RunReport, n_read: int, rejects: Path | None, aggregates: Path | None
 ) -> None:
-    if report.was_there:
-        click.echo(
-            f"nothing to do: {report.output or aggregates} is there, and not older than the data",
-            err=True,
-        )
-        return
     made = n_read - report.n_resumed
     rate = f", {made / report.seconds:,.0f} rows/s" if made > 0 and report.seconds > 0 else ""
     of = "" if report.n_rows == n_read else f" of {n_read:,}"

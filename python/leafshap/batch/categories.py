@@ -1,0 +1,54 @@
+"""Category values that files keep as plain numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from leafshap.columns import is_missing
+from leafshap.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+    )
+
+
+def as_categories(column: pa.Array, categories: list[Any], name: str) -> pa.Array:
+    """Take numbers for category values, as files keep those of a pandas column.
+
+    Anything but numbers is returned as it is.
+
+    They could also be codes, so all must be values that the model knows.
+
+    Raises
+    ------
+    InvalidInputError
+        Naming the first other value.
+    """
+    import pyarrow as pa
+
+    if not _is_number(column.type):
+        return column
+    encoded = column.dictionary_encode()
+    values = encoded.dictionary.to_pylist()
+    known = {value for value in categories if not is_missing(value)}
+    for value in values:
+        if not is_missing(value) and value not in known:
+            shown = ", ".join(repr(category) for category in categories[:5])
+            raise InvalidInputError(
+                f"column {name!r}: {value!r} is none of the categories that the model was trained "
+                f"with ({shown}{', ...' if len(categories) > 5 else ''}); codes are not accepted"
+            )
+    own = [value for value in categories if value in known]
+    code = {value: i for i, value in enumerate(own)}
+    position = np.array([code.get(value, -1) for value in values] + [-1])
+    codes = position[encoded.indices.fill_null(len(values)).to_numpy(False)]
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32), mask=codes < 0), own)
