@@ -109,7 +109,7 @@ def _digest(explainer: Explainer) -> str:
     expected: Any = explainer.expected_value
     if callable(expected):  # of a loss: a function of the label
         expected = expected(np.array([0.0, 1.0]))
-    arrays = [np.asarray(expected)]
+    arrays: list[Any] = [np.asarray(expected)]
     if isinstance(explainer, TreeExplainer):
         arrays += [explainer.data, *explainer.model.to_arrays().as_dict().values()]
     for array in arrays:
