@@ -12,7 +12,6 @@ import numpy as np
 from leafshap.batch.aggregates import Aggregates
 from leafshap.batch.engines import aggregate_part, load_engine, merge_parts, names_only
 from leafshap.batch.layout import ELEMENT_NAMES, OutputOptions
-from leafshap.batch.matching import match_columns
 from leafshap.batch.scoring import Explainer, Scorer
 from leafshap.batch.stream import explain_stream
 from leafshap.errors import InvalidInputError
@@ -59,7 +58,7 @@ def explain(ddf: DataFrame, explainer: Explainer, **options: Unpack[OutputOption
         If `ddf` is something else, a column is absent, or an option does not hold. A row that does
         not fit the model raises it when it is computed; rows are counted within their partition.
     """
-    columns = _Columns(ddf, explainer)
+    columns = _Columns(ddf)
     options.setdefault("values", "columns")
     scorer = Scorer(explainer, **options)
     inputs = columns.of(scorer)
@@ -106,7 +105,7 @@ def aggregate(
         As `explain`.
     """
     delayed = load_engine("dask", "dask").delayed
-    columns = _Columns(ddf, explainer)
+    columns = _Columns(ddf)
     empty = Aggregates(group=group, interactions=interactions, histograms=histograms)
     scorer = Scorer(
         explainer, values="none", base_value=False, label=label, check_additivity=check_additivity
@@ -122,14 +121,13 @@ def aggregate(
 class _Columns:
     """The columns of a Dask DataFrame, whose labels may be other than text, by their names."""
 
-    def __init__(self, ddf: Any, explainer: Explainer) -> None:
+    def __init__(self, ddf: Any) -> None:
         frames = load_engine("dask.dataframe", "dask")
         if not isinstance(ddf, frames.DataFrame):
             raise InvalidInputError(
                 f"expected a dask.dataframe.DataFrame, got {type(ddf).__name__}"
             )
         self._ddf = ddf
-        self._explainer = explainer
         self._by_name = {str(label): label for label in ddf.columns}
 
     def labels(self, names: Sequence[str]) -> list[Hashable]:
@@ -140,18 +138,16 @@ class _Columns:
         """Give the labels of the columns that are read."""
         names = [str(label) for label in self._ddf.columns]
         inputs = scorer.input_columns(names_only(names), aggregates)
-        self._refuse_open_categories(names, scorer)
+        self._refuse_open_categories(names, scorer, aggregates)
         return self.labels(inputs)
 
-    def _refuse_open_categories(self, names: list[str], scorer: Scorer) -> None:
+    def _refuse_open_categories(
+        self, names: list[str], scorer: Scorer, aggregates: Aggregates | None
+    ) -> None:
         """Refuse codes that may mean one category in one partition and another in the next."""
         from dask.dataframe.utils import UNKNOWN_CATEGORIES
 
-        known = self._explainer.input_schema
-        features = match_columns(names, known, scorer.output.keys, scorer.output.label).features
-        for j, name in enumerate(features):
-            if j not in known.categorical_features or j in known.feature_categories:
-                continue
+        for name in scorer.coded_categories(names_only(names), aggregates):
             dtype = self._ddf._meta[self._by_name[name]].dtype
             if UNKNOWN_CATEGORIES in getattr(dtype, "categories", ()):
                 raise InvalidInputError(

@@ -219,10 +219,8 @@ def _job(
 
 def _expect(inputs: Source, scorer: Scorer, totals: Aggregates | None) -> None:
     """Tell text files what their columns are for."""
-    group = None if totals is None else totals.group
-    keys = [*scorer.output.keys, *([] if group is None else [group])]
     numbers, text = scorer.kinds_of_features(inputs.schema, totals)
-    inputs.expect(numbers=numbers, text=text, keys=keys)
+    inputs.expect(numbers=numbers, text=text, keys=scorer.kept_columns(totals))
 
 
 def _refuse_unnamed_categories(

@@ -159,8 +159,9 @@ class Job:
         seen = sum(part.n_read for part in parts)
         columns = self.scorer.input_columns(self.source.schema, self.aggregates)
         start = parts[-1].next if parts else None
+        exact = self.scorer.kept_columns(self.aggregates)
         chunks = self.source.chunks(
-            columns, self.batch_rows, start, rejects=self.rejecting, exact=self._exact
+            columns, self.batch_rows, start, rejects=self.rejecting, exact=exact
         )
         tell = progress or (lambda done, total: None)
         tell(seen, self.source.n_rows)
@@ -188,12 +189,6 @@ class Job:
 
     def _check(self, batch: pa.RecordBatch) -> None:
         self.scorer.check_rows(batch, self.aggregates)
-
-    @property
-    def _exact(self) -> set[str]:
-        """Columns that are written, or grouped by, as they are."""
-        group = None if self.aggregates is None else self.aggregates.group
-        return {*self.scorer.output.keys, *([] if group is None else [group])}
 
     def _open(self, open_part: Callable[[int], PartWriter], number: int) -> _Open:
         like = self.aggregates

@@ -125,24 +125,34 @@ class Scorer:
                 numbers.append(name)
         return numbers, text
 
+    def kept_columns(self, aggregates: Aggregates | None) -> list[str]:
+        """Name the columns that are written, or grouped by, as they are."""
+        group = None if aggregates is None else aggregates.group
+        return [*self.output.keys, *([] if group is None else [group])]
+
+    def coded_categories(
+        self, schema: pa.Schema, aggregates: Aggregates | None = None
+    ) -> list[str]:
+        """Name the columns of categories that the model knows by their codes only."""
+        known = self._schema
+        return [
+            name
+            for j, name in enumerate(self._bind(schema, aggregates).columns.features)
+            if j in known.categorical_features and j not in known.feature_categories
+        ]
+
     def unnamed_categories(
         self, schema: pa.Schema, aggregates: Aggregates | None = None
     ) -> list[str]:
-        """Name the columns of category values that the model knows by their codes only.
+        """Name those of `coded_categories` that hold values.
 
         The codes are then those of the column's own dictionary, which another batch may number in
         another way.
         """
         import pyarrow as pa
 
-        known = self._schema
-        return [
-            name
-            for j, name in enumerate(self._bind(schema, aggregates).columns.features)
-            if j in known.categorical_features
-            and j not in known.feature_categories
-            and pa.types.is_dictionary(schema.field(name).type)
-        ]
+        names = self.coded_categories(schema, aggregates)
+        return [name for name in names if pa.types.is_dictionary(schema.field(name).type)]
 
     def explain(
         self, batch: pa.RecordBatch, aggregates: Aggregates | None = None
@@ -305,7 +315,7 @@ class Scorer:
         return {**self.__dict__, "_bound": {}}
 
 
-def require_pyarrow() -> None:
+def require_pyarrow(who: str = "leafshap.batch needs", extra: str = "batch") -> None:
     """Say how to get pyarrow where it is not installed.
 
     Raises
@@ -315,7 +325,7 @@ def require_pyarrow() -> None:
     import importlib.util
 
     if importlib.util.find_spec("pyarrow") is None:
-        raise MissingDependencyError('leafshap.batch needs pyarrow: pip install "leafshap[batch]"')
+        raise MissingDependencyError(f'{who} pyarrow: pip install "leafshap[{extra}]"')
 
 
 def _with_outputs(array: npt.NDArray[Any], n_axes: int) -> npt.NDArray[Any]:

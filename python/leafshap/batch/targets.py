@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -125,13 +125,10 @@ class Targets:
         ------
         InvalidInputError
         """
-        paths = [Path(file).resolve() for file in files]
+        refuse_to_replace(self.all, files)
         folders = {Path(path).resolve() for path in given if Path(path).is_dir()}
         for target in self.all:
-            path = target.resolve()
-            if any(path == file or path in file.parents for file in paths):
-                raise InvalidInputError(f"{target} would replace what is read")
-            if not folders.isdisjoint(path.parents):
+            if not folders.isdisjoint(target.resolve().parents):
                 raise InvalidInputError(
                     f"{target} would be among the files that are read: write to another folder"
                 )
@@ -175,6 +172,20 @@ class Targets:
             for path in run.parts_folder.glob("*.tmp"):
                 path.unlink()
             move_folder(run.parts_folder, self.output, run.folder / "replaced")
+
+
+def refuse_to_replace(targets: Iterable[Path], files: Iterable[AnyPath]) -> None:
+    """Refuse to write over files that are read, or a folder that holds one, whatever it is called.
+
+    Raises
+    ------
+    InvalidInputError
+    """
+    read = [Path(file).resolve() for file in files]
+    for target in targets:
+        path = target.resolve()
+        if any(path == file or path in file.parents for file in read):
+            raise InvalidInputError(f"{target} would replace what is read")
 
 
 def _table_of(aggregates: Aggregates) -> pa.Table:

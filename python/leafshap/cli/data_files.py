@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from leafshap.batch.matching import match_columns
 from leafshap.batch.sources.listing import list_files
 from leafshap.cli.progress import RowProgress, row_progress
 from leafshap.columns import is_text
-from leafshap.errors import InvalidInputError, MissingDependencyError
+from leafshap.errors import InvalidInputError
 from leafshap.inputs import are_made_up
 
 if TYPE_CHECKING:
@@ -25,19 +24,6 @@ if TYPE_CHECKING:
     from leafshap.inputs import InputSchema
 
 _BATCH_ROWS = 1 << 16
-
-
-def require_pyarrow() -> None:
-    """Say how to get pyarrow where it is not installed.
-
-    Raises
-    ------
-    MissingDependencyError
-    """
-    if find_spec("pyarrow") is None:
-        raise MissingDependencyError(
-            'to read data files takes pyarrow: pip install "leafshap[cli]"'
-        )
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from leafshap.batch.scoring import require_pyarrow
 from leafshap.batch.unfinished import UnfinishedRun
 from leafshap.cli.arguments import (
     OutputPath,
@@ -32,7 +33,6 @@ from leafshap.cli.data_files import (
     knows_names,
     named_schema,
     read_background,
-    require_pyarrow,
 )
 from leafshap.cli.model_files import NO_COVER, load_model
 from leafshap.cli.output_files import keep_apart
@@ -177,7 +177,7 @@ def explain(
     _check_usage(data, out, aggregate, group_by, histograms, background, model_output, options)
     check_background(background, background_rows)
     written = None if aggregate in (None, _TERMINAL) else Path(str(aggregate))
-    require_pyarrow()
+    require_pyarrow("to read data files takes", "cli")
     from leafshap.batch import Aggregates, explain_files
 
     converted = load_model(model, trust_pickle=trust_pickle)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from leafshap.batch.scoring import require_pyarrow
 from leafshap.cli.arguments import (
     OutputPath,
     background_option,
@@ -20,7 +21,7 @@ from leafshap.cli.arguments import (
     seed_option,
     trust_pickle_option,
 )
-from leafshap.cli.data_files import named_schema, read_background, read_rows, require_pyarrow
+from leafshap.cli.data_files import named_schema, read_background, read_rows
 from leafshap.cli.importance_picture import draw_importances
 from leafshap.cli.importance_table import measure, notes, print_importances
 from leafshap.cli.model_files import NO_COVER, load_model
@@ -133,7 +134,7 @@ def importance(
         check_target(out, overwrite, (*TABLES, *PICTURES))
         keep_apart([out], model, (data, input_format), (background, None))
 
-    require_pyarrow()
+    require_pyarrow("to read data files takes", "cli")
     converted = load_model(model, trust_pickle=trust_pickle)
     ensemble = converted.ensemble
     if not background and not ensemble.has_cover:

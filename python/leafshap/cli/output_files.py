@@ -10,6 +10,7 @@ from typing import Any
 
 from leafshap.atomic import whole_file
 from leafshap.batch.sources.listing import list_files
+from leafshap.batch.targets import refuse_to_replace
 from leafshap.errors import InvalidInputError
 
 TABLES = (".csv", ".json", ".parquet")
@@ -55,16 +56,11 @@ def keep_apart(
         If a target, or a folder that is one, is or holds a file that is read; or there is no such
         input.
     """
-    read = [model.resolve()]
+    read = [model]
     for paths, format in inputs:
         if paths:
-            read += [file.path.resolve() for file in list_files(paths, format)[1]]
-    for target in targets:
-        if target is None:
-            continue
-        path = target.resolve()
-        if any(path == file or path in file.parents for file in read):
-            raise InvalidInputError(f"{target} would replace what is read")
+            read += [file.path for file in list_files(paths, format)[1]]
+    refuse_to_replace([target for target in targets if target is not None], read)
 
 
 def write_table(columns: Mapping[str, Sequence[Any]], path: Path) -> None:
