@@ -27,6 +27,21 @@ def named_model(n_outputs: int = 1, seed: int = 3, **changes: Any) -> leafshap.T
     )
 
 
+def model_with_unnamed_categories() -> leafshap.TreeEnsemble:
+    """A model that splits its feature "c" by codes 0, 1, 2 of which it knows no names."""
+    arrays = named_model().to_arrays()
+    at = np.flatnonzero((arrays.split_feature == 2) & (arrays.left >= 0))
+    categorical = arrays.categorical.copy()
+    categorical[at] = 1
+    sizes = np.zeros(len(arrays.left), dtype=np.int64)
+    sizes[at] = 1
+    return named_model(
+        categorical=categorical,
+        category_offsets=np.concatenate([[0], np.cumsum(sizes)]),
+        category_codes=(np.arange(len(at)) % 3).astype(np.int32),
+    )
+
+
 def rows_of(model: leafshap.TreeEnsemble, n: int, seed: int = 0) -> npt.NDArray[np.float32]:
     """Rows on and beside thresholds, some values missing."""
     rows = random_rows(model.to_arrays(), n, seed=seed)

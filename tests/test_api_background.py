@@ -621,6 +621,14 @@ class TestInteractions:
         )
         assert summary.names[0] == tuple(names[i] for i in summary.pairs[0])
         assert " x ".join(summary.names[0]) in repr(summary)
+        frame = pytest.importorskip("pandas") and summary.to_pandas()
+        assert list(zip(frame["feature"], frame["partner"], strict=True))[::n_outputs] == (
+            summary.names
+        )
+        outputs = [f"Output {k}" for k in range(n_outputs)] * len(summary)
+        assert n_outputs == 1 or frame["output"].to_list() == outputs
+        np.testing.assert_array_equal(frame["mean_abs"], np.ravel(summary.mean_abs))
+        assert set(frame["n_rows"]) == {8}
         top = explainer.mean_abs_interactions(X, top=2)
         np.testing.assert_array_equal(top.pairs, summary.pairs[:2])
         np.testing.assert_array_equal(top.mean_abs, summary.mean_abs[:2])

@@ -25,7 +25,7 @@ import distributed
 import pandas as pd
 from dask.dataframe.utils import assert_eq
 
-from batch_cases import NAMES, named_model
+from batch_cases import NAMES, model_with_unnamed_categories, named_model
 from engine_cases import (
     COLORS,
     check_aggregates,
@@ -214,21 +214,6 @@ def test_codes_of_categories_that_are_not_known_yet() -> None:
     named = pd.CategoricalDtype(COLORS)
     found = explain(text.assign(c=text["c"].astype(named)), explainer).compute(scheduler="sync")
     check_values(found, explainer, frame.assign(c=frame["c"].astype(named)))
-
-
-def model_with_unnamed_categories() -> leafshap.TreeEnsemble:
-    """A model that splits its feature "c" by codes 0, 1, 2 of which it knows no names."""
-    arrays = named_model().to_arrays()
-    at = np.flatnonzero((arrays.split_feature == 2) & (arrays.left >= 0))
-    categorical = arrays.categorical.copy()
-    categorical[at] = 1
-    sizes = np.zeros(len(arrays.left), dtype=np.int64)
-    sizes[at] = 1
-    return named_model(
-        categorical=categorical,
-        category_offsets=np.concatenate([[0], np.cumsum(sizes)]),
-        category_codes=(np.arange(len(at)) % 3).astype(np.int32),
-    )
 
 
 def test_columns_without_names() -> None:

@@ -305,10 +305,10 @@ def test_category_values_need_a_model_that_knows_them(tmp_path: Path) -> None:
     second = table.set_column(at, NAMES[j], other)
     found = list(explain_batches(explainer, first.to_batches() * 2))
     assert len(found) == 2
-    with pytest.raises(InvalidInputError, match="differently from batch to batch"):
+    with pytest.raises(InvalidInputError, match="may number in another way"):
         list(explain_batches(explainer, first.to_batches() + second.to_batches()))
     pq.write_table(first, tmp_path / "data.parquet")
-    with pytest.raises(InvalidInputError, match="write the codes of training"):
+    with pytest.raises(InvalidInputError, match="give it the codes of training"):
         explain_files(explainer, tmp_path / "data.parquet", tmp_path / "out.parquet")
 
 

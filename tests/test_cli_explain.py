@@ -167,6 +167,14 @@ def test_aggregates_to_a_file(files: Files, capsys: Capture) -> None:
     assert pyarrow.parquet.read_table("values.parquet").num_rows == 700
     by_group = pyarrow.parquet.read_table("means.parquet")
     assert by_group.num_rows == 2 * len(NAMES)
+    run("explain model.npz data.parquet --aggregate pairs.parquet --interactions --dtype float64")
+    pairs = pyarrow.parquet.read_table("pairs.parquet")
+    wanted = leafshap.TreeExplainer(files.model).mean_abs_interactions(files.X)
+    assert pairs.column_names == ["feature", "partner", "n_rows", "mean_abs"]
+    named = zip(pairs["feature"].to_pylist(), pairs["partner"].to_pylist(), strict=True)
+    assert list(named) == wanted.names
+    np.testing.assert_allclose(pairs["mean_abs"].to_numpy(), wanted.mean_abs, rtol=1e-12)
+    assert set(pairs["n_rows"].to_pylist()) == {700}
     assert not unfinished(files.folder)
 
 

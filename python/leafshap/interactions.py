@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from leafshap.explanation import Values, select_rows
+from leafshap.explanation.data import objects
 from leafshap.explanation.selection import made_up_names
+from leafshap.explanation.tables import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
 
 _SHOWN = 5  # pairs in the summary's repr
 
@@ -147,6 +153,47 @@ class InteractionSummary:
         if names is None:
             names = made_up_names("feature", len(self.mean_abs_main_effects))
         return [(names[i], names[j]) for i, j in self.pairs]
+
+    def to_arrow(self) -> pa.Table:
+        """Return a pyarrow Table of one row per pair, strongest first, or per pair and output.
+
+        Its columns are feature, partner, (output,) n_rows and mean_abs.
+
+        Raises
+        ------
+        MissingDependencyError
+            If pyarrow is not installed.
+        """
+        return self._table().to_arrow()
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the table of `to_arrow` as a DataFrame.
+
+        Raises
+        ------
+        MissingDependencyError
+            If pandas is not installed.
+        """
+        return self._table().to_pandas()
+
+    def _table(self) -> Table:
+        several = self.mean_abs.ndim == 2
+        n_outputs = self.mean_abs.shape[1] if several else 1
+        first, second = ([pair[side] for pair in self.names] for side in (0, 1))
+        columns = {
+            "feature": np.repeat(objects(first), n_outputs),
+            "partner": np.repeat(objects(second), n_outputs),
+        }
+        if several:
+            outputs = self.output_names or made_up_names("output", n_outputs)
+            columns["output"] = np.tile(objects(outputs), len(self))
+        return Table(
+            {
+                **columns,
+                "n_rows": np.full(self.mean_abs.size, self.n_rows),
+                "mean_abs": self.mean_abs.reshape(-1),
+            }
+        )
 
     def __repr__(self) -> str:
         shown = (

@@ -23,6 +23,7 @@ from leafshap.inputs import (
     check_columns,
     float_type,
 )
+from leafshap.pandas_metadata import lost_categories
 from leafshap.string_views import plain_table
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class _TableSource:
 
     def read(self, start: int, stop: int, step: int) -> FloatArray:
         """Read some rows, column by column."""
-        block = self._slice(start, stop, step)
+        block = self.own(start, stop, step)
         out = np.empty((len(range(start, stop, step)), self.n_columns), dtype=self.dtype)
         for j, reader in enumerate(self._readers):
             out[:, j] = reader(self._column(block, j), start, step)
@@ -273,6 +274,7 @@ class ArrowSource(_TableSource):
 
         table = pyarrow.Table.from_batches([X]) if isinstance(X, pyarrow.RecordBatch) else X
         table = plain_table(table)
+        self._lost = lost_categories(table.schema)
         super().__init__(
             table.unify_dictionaries(), schema, list(table.column_names), table.num_rows
         )
@@ -289,14 +291,22 @@ class ArrowSource(_TableSource):
         import pyarrow
         from pyarrow import types
 
-        dtype = self._X.schema.field(index).type
+        field = self._X.schema.field(index)
+        dtype, lost = field.type, field.name in self._lost
         if types.is_dictionary(dtype):
             return self._plan_dictionary(index, label)
-        if types.is_string(dtype) or types.is_large_string(dtype):
-            if not self._known(index):
-                return self._refuse(label, dtype)
+        if lost and index in self._schema.categorical_features and not self._known(index):
+            raise InvalidInputError(
+                f"{label} was categorical in pandas and Parquet has kept its values, but the model "
+                "knows codes only: pass the codes of training (without pandas' metadata, if these "
+                "are the codes: replace_schema_metadata())"
+            )
+        text = types.is_string(dtype) or types.is_large_string(dtype)
+        if self._known(index) and (text or lost):
             _, read = self._plan_dictionary(index, label)
             return _FLOAT64, lambda c, start, step: read(c.dictionary_encode(), start, step)
+        if text:
+            return self._refuse(label, dtype)
         if types.is_null(dtype):
             return _FLOAT32, lambda c, _start, _step: np.full(len(c), np.nan, dtype=np.float32)
         if types.is_boolean(dtype):
@@ -332,7 +342,9 @@ class ArrowSource(_TableSource):
 
 def _arrow_numbers(column: Any, dtype: Any) -> npt.NDArray[Any]:
     """Convert a numeric chunked array to floats, nulls as NaN; int64 rounds as numpy does."""
-    array: npt.NDArray[Any] = column.cast(dtype, safe=False).to_numpy()
+    if column.type != dtype:
+        column = column.cast(dtype, safe=False)
+    array: npt.NDArray[Any] = column.to_numpy()
     return array
 
 

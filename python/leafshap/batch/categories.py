@@ -1,16 +1,46 @@
-"""Category values that files keep as plain numbers."""
+"""Category values that files keep as plain numbers, and models that know codes only."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from leafshap.columns import is_missing
 from leafshap.errors import InvalidInputError
+from leafshap.inputs import InputSchema
+from leafshap.pandas_metadata import lost_categories
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+def coded_categories(features: Sequence[str], known: InputSchema) -> list[str]:
+    """Name the columns of categories that the model knows by their codes only."""
+    coded = known.categorical_features - set(known.feature_categories)
+    return [features[j] for j in sorted(coded)]
+
+
+def refuse_values(coded: Sequence[str], schema: pa.Schema) -> None:
+    """Refuse category values, in a dictionary or not, where the model knows codes only.
+
+    Raises
+    ------
+    InvalidInputError
+        Naming the column.
+    """
+    import pyarrow as pa
+
+    lost = lost_categories(schema) if coded else ()
+    for name in coded:
+        if name in lost or pa.types.is_dictionary(schema.field(name).type):
+            told = " (pandas' metadata call it categorical)" if name in lost else ""
+            raise InvalidInputError(
+                f"column {name!r} holds category values{told}, which other rows may number in "
+                "another way, and the model does not store those of training: give it the codes "
+                "of training, as numbers"
+            )
 
 
 def _is_number(kind: pa.DataType) -> bool:

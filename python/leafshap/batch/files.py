@@ -9,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from leafshap.batch.categories import refuse_values
 from leafshap.batch.layout import OutputOptions, yes_or_no
 from leafshap.batch.parts import Job, MergedParts, PartFiles, PartWriter, Progress
 from leafshap.batch.resumption import begin
@@ -96,7 +97,8 @@ def explain_files(
     aggregates : Aggregates, optional
         An empty one; every explained row is added to it.
     aggregate_output : path, optional
-        File for the table of the aggregates (a new `Aggregates` if none are given).
+        File for the table of the aggregates (a new `Aggregates` if none are given): of the groups
+        if there are any, otherwise of the interactions, otherwise of the features.
     sample, seed
         As in `explain_batches`.
     input_format, output_format : str, optional
@@ -150,7 +152,7 @@ def explain_files(
     inputs = open_source(source, input_format)
     targets.keep_apart(inputs.files, [source] if isinstance(source, (str, PathLike)) else source)
     _expect(inputs, scorer, totals)
-    _refuse_unnamed_categories(scorer, inputs.schema, totals)
+    refuse_values(scorer.coded_categories(inputs.schema, totals), inputs.schema)
     schema = scorer.output_schema(inputs.schema, totals)
     targets.check_schema(schema)
     job = _job(scorer, inputs, totals, fraction, seed, rejects is not None, memory, part_rows)
@@ -221,16 +223,6 @@ def _expect(inputs: Source, scorer: Scorer, totals: Aggregates | None) -> None:
     """Tell text files what their columns are for."""
     numbers, text = scorer.kinds_of_features(inputs.schema, totals)
     inputs.expect(numbers=numbers, text=text, keys=scorer.kept_columns(totals))
-
-
-def _refuse_unnamed_categories(
-    scorer: Scorer, schema: pa.Schema, aggregates: Aggregates | None
-) -> None:
-    for name in scorer.unnamed_categories(schema, aggregates):
-        raise InvalidInputError(
-            f"column {name!r} holds category values, which each file may number in its own way, "
-            "and the model does not store those of training: write the codes of training instead"
-        )
 
 
 def _make_parts(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from leafshap.batch.categories import as_categories
+from leafshap.batch.categories import as_categories, coded_categories
 from leafshap.batch.layout import Layout, Output, OutputOptions
 from leafshap.batch.matching import InputColumns, match_columns
 from leafshap.columns import is_text
@@ -134,25 +134,7 @@ class Scorer:
         self, schema: pa.Schema, aggregates: Aggregates | None = None
     ) -> list[str]:
         """Name the columns of categories that the model knows by their codes only."""
-        known = self._schema
-        return [
-            name
-            for j, name in enumerate(self._bind(schema, aggregates).columns.features)
-            if j in known.categorical_features and j not in known.feature_categories
-        ]
-
-    def unnamed_categories(
-        self, schema: pa.Schema, aggregates: Aggregates | None = None
-    ) -> list[str]:
-        """Name those of `coded_categories` that hold values.
-
-        The codes are then those of the column's own dictionary, which another batch may number in
-        another way.
-        """
-        import pyarrow as pa
-
-        names = self.coded_categories(schema, aggregates)
-        return [name for name in names if pa.types.is_dictionary(schema.field(name).type)]
+        return coded_categories(self._bind(schema, aggregates).columns.features, self._schema)
 
     def explain(
         self, batch: pa.RecordBatch, aggregates: Aggregates | None = None

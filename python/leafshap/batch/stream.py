@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leafshap.batch.bad_rows import bad_rows
+from leafshap.batch.categories import refuse_values
 from leafshap.batch.layout import OutputOptions
 from leafshap.batch.sampling import check_fraction, check_seed, sample_rows
 from leafshap.batch.scoring import Explainer, Scorer
@@ -110,13 +111,11 @@ def explain_stream(
         if not isinstance(batch, pa.RecordBatch):
             raise InvalidInputError(f"expected pyarrow record batches, got {type(batch).__name__}")
         scorer.output_schema(batch.schema, aggregates)  # what is wrong with all rows
-        for name in scorer.unnamed_categories(batch.schema, aggregates):
-            found = batch.column(name).dictionary
-            if not found.equals(dictionaries.setdefault(name, found)):
-                raise InvalidInputError(
-                    f"column {name!r} numbers its categories differently from batch to batch, and "
-                    "the model does not store its own: give it the codes of training, as numbers"
-                )
+        coded = scorer.coded_categories(batch.schema, aggregates)
+        refuse_values(
+            [c for c in coded if not _is_numbered_alike(batch.column(c), c, dictionaries)],
+            batch.schema,
+        )
         size = scorer.block_rows(batch.num_columns)
         for start in range(0, max(1, batch.num_rows), size):
             piece = batch.slice(start, size)
@@ -131,6 +130,15 @@ def explain_stream(
             except InvalidInputError as error:
                 raise _named(scorer, piece, aggregates, rows, error) from error
             seen += n
+
+
+def _is_numbered_alike(column: pa.Array, name: str, dictionaries: dict[str, pa.Array]) -> bool:
+    """Whether a column has the dictionary of earlier batches, which is kept."""
+    import pyarrow as pa
+
+    if not pa.types.is_dictionary(column.type):
+        return False
+    return bool(column.dictionary.equals(dictionaries.setdefault(name, column.dictionary)))
 
 
 def _named(

@@ -192,11 +192,15 @@ def _table_of(aggregates: Aggregates) -> pa.Table:
     """Make the table of aggregates; without rows, one with the columns it would have had."""
     import pyarrow as pa
 
+    pairs = aggregates.wants_interactions and aggregates.group is None
     if aggregates.n_rows:
-        return aggregates.to_arrow()
-    groups = [] if aggregates.group is None else ["group"]
-    spread = [] if groups else ["standard_deviation", "min", "max"]
-    text, numbers = [*groups, "feature"], ["mean_abs", "mean", *spread]
+        return aggregates.interactions.to_arrow() if pairs else aggregates.to_arrow()
+    if pairs:
+        text, numbers = ["feature", "partner"], ["mean_abs"]
+    else:
+        groups = [] if aggregates.group is None else ["group"]
+        spread = [] if groups else ["standard_deviation", "min", "max"]
+        text, numbers = [*groups, "feature"], ["mean_abs", "mean", *spread]
     fields = [(name, pa.string()) for name in text] + [("n_rows", pa.int64())]
     return pa.schema(fields + [(name, pa.float64()) for name in numbers]).empty_table()
 

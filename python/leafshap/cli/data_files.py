@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from leafshap.batch.categories import as_categories
+from leafshap.batch.categories import as_categories, coded_categories, refuse_values
 from leafshap.batch.matching import match_columns
 from leafshap.batch.sources.listing import list_files
 from leafshap.cli.progress import RowProgress, row_progress
@@ -124,6 +124,7 @@ def read_rows(
     names = source.schema.names
     apart = [*others, *(name for name in set_apart if name in names)]
     features = match_columns(names, schema, apart, None).features
+    refuse_values(coded_categories(features, schema), source.schema)
     known = schema.feature_categories
     source.expect(
         numbers=[name for j, name in enumerate(features) if j not in known],

@@ -75,7 +75,11 @@ Examples:
     help="What is explained; all but raw take --background, and time that grows with its rows.",
 )
 @click.option("--label", metavar="COLUMN", help="Labels, for --model-output log_loss.")
-@click.option("--interactions", is_flag=True, help="SHAP interaction values instead.")
+@click.option(
+    "--interactions",
+    is_flag=True,
+    help="SHAP interaction values instead; aggregates are their strengths.",
+)
 @click.option(
     "--values",
     type=click.Choice(["list", "columns", "none"]),
@@ -203,9 +207,7 @@ def explain(
     aggregates = None
     if aggregate is not None:
         aggregates = Aggregates(
-            group=group_by,
-            interactions=options["interactions"] and aggregate == _TERMINAL,
-            histograms=histograms,
+            group=group_by, interactions=options["interactions"], histograms=histograms
         )
     progress = row_progress("explaining", quiet=quiet)
     try:
@@ -260,10 +262,11 @@ def _check_usage(
             f"{'--histograms' if group_by is None else '--group-by'} goes with --aggregate"
         )
     if aggregate not in (None, _TERMINAL):
-        if histograms and group_by is not None:
-            raise click.UsageError("--histograms are of all rows: a FILE has them or --group-by")
-        if options["interactions"] and out is None:
-            raise click.UsageError("--interactions go to --out, or --aggregate without FILE")
+        tables = [options["interactions"], histograms, group_by is not None]
+        if sum(tables) > 1:
+            raise click.UsageError(
+                "a FILE of --aggregate is one table: of --interactions, --histograms or --group-by"
+            )
     if model_output != "raw" and not background:
         raise click.UsageError(f"--model-output {model_output} needs --background")
     if (options["label"] is not None) != (model_output == "log_loss"):

@@ -77,7 +77,8 @@ class Source(Protocol):
     ----------
     schema : pyarrow.Schema
         Of all files: their columns in the order of the first one, then partition columns.
-        Numbers of different types meet in the type numpy promotes them to.
+        Numbers of different types meet in the type numpy promotes them to. Its metadata tell
+        `leafshap.pandas_metadata.lost_categories`.
     n_rows : int or None
         None where only reading tells (CSV, Arrow streams).
     files : list of str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 import zlib
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from functools import partial
@@ -96,8 +97,9 @@ class FileSource:
         import pyarrow as pa
 
         at_least(1, batch_rows, "batch_rows")
+        present = set(self.schema.names)
         for name in columns:
-            if name not in self.schema.names:
+            if name not in present:
                 raise InvalidInputError(f"{self.files[0]}: there is no column {name!r}")
         wanted = pa.schema([self.schema.field(name) for name in columns])
         start = dict(start or {})
@@ -120,7 +122,8 @@ class FileSource:
 
         readers = [reader for reader in self._readers if not isinstance(reader, InvalidInputError)]
         schema = common_schema([reader.schema for reader in readers])
-        return pa.schema([*schema, *(pa.field(*item) for item in self._partitions.items())])
+        of_folders = [pa.field(*item) for item in self._partitions.items()]
+        return pa.schema([*schema, *of_folders], metadata=schema.metadata)
 
     def _file_chunks(
         self,
@@ -138,7 +141,7 @@ class FileSource:
         own = [field for field in wanted if field.name not in self._partitions]
         if not own:  # only the number of rows is of interest
             own = [self.schema.field(reader.schema.names[0])]
-        name = self.files[index]
+        as_read, name = own == list(wanted), self.files[index]
         chunks = reader.chunks(
             pa.schema(own), batch_rows, start, rejects=rejects, exact=frozenset(exact)
         )
@@ -153,7 +156,9 @@ class FileSource:
                 return
             if chunk is None:
                 return
-            batch = self._with_partitions(chunk.batch, wanted, self._inputs[index].partitions)
+            batch = chunk.batch
+            if not as_read:
+                batch = self._with_partitions(batch, wanted, self._inputs[index].partitions)
             yield replace(chunk, batch=batch, next={"file": index, **chunk.next})
 
     def _fault(self, index: int, wanted: pa.Schema) -> Reject | None:
@@ -161,12 +166,13 @@ class FileSource:
         reader, name = self._readers[index], self.files[index]
         if isinstance(reader, InvalidInputError):
             return Reject(name, None, None, str(reader).removeprefix(f"{name}: "))
+        counts = Counter(reader.schema.names)
         for field in wanted:
             if field.name in self._partitions:
                 if field.name not in self._inputs[index].partitions:
                     return Reject(name, None, field.name, "its folders do not tell this column")
                 continue
-            count = reader.schema.names.count(field.name)
+            count = counts[field.name]
             if count != 1:
                 what = "there is no such column" if count == 0 else f"there are {count} of it"
                 return Reject(name, None, field.name, f"{what} in this file")

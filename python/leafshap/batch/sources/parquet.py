@@ -10,6 +10,7 @@ import numpy as np
 from leafshap.batch.sources.listing import InputFile
 from leafshap.batch.sources.row_file import RowFile
 from leafshap.batch.sources.schemas import without_first
+from leafshap.pandas_metadata import lost_categories, with_lost_categories
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,7 +37,8 @@ class ParquetFile(RowFile):
         self.name = file.name
         self._path = file.path
         with pq.ParquetFile(self._path) as opened:
-            self.schema: pa.Schema = opened.schema_arrow.remove_metadata()
+            written = opened.schema_arrow
+            self.schema: pa.Schema = with_lost_categories(written, lost_categories(written))
             metadata = opened.metadata
         sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
         self._group_ends = np.cumsum(sizes, dtype=np.int64)

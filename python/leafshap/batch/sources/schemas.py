@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from leafshap.errors import InvalidInputError
+from leafshap.pandas_metadata import lost_categories, with_lost_categories
 from leafshap.string_views import plain_array, without_views
 
 if TYPE_CHECKING:
@@ -18,21 +19,27 @@ def common_schema(schemas: Iterable[pa.Schema]) -> pa.Schema:
     """All columns of the schemas; where types do not go together, the first one.
 
     Integers and floats meet in the type numpy promotes them to, dictionaries in one with int32
-    indices, a dictionary and plain values in plain values. A column of nulls is float64.
+    indices, a dictionary and plain values in plain values. A column of nulls is float64. Columns
+    of plain values that were categorical for pandas in one schema are so in the common one.
     """
     import pyarrow as pa
 
     found: dict[str, pa.DataType] = {}
+    lost: set[str] = set()
     for schema in schemas:
+        lost |= lost_categories(schema)
         for field in schema:
             kind = _wide(field.type)
             known = found.get(field.name)
             met = kind if known is None else _meet(known, kind)
+            if known is not None and pa.types.is_dictionary(known) != pa.types.is_dictionary(kind):
+                lost.add(field.name)
             found[field.name] = known if met is None else met
     nothing = pa.null()  # a column without any value is one of missing numbers
-    return pa.schema(
+    common = pa.schema(
         [(name, pa.float64() if kind == nothing else kind) for name, kind in found.items()]
     )
+    return with_lost_categories(common, lost)
 
 
 def goes_with(kind: pa.DataType, common: pa.DataType) -> bool:
