@@ -515,6 +515,35 @@ def test_a_damaged_part_is_made_once_more(
     )
 
 
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("suffix", ["parquet", "npz", "csv", "arrow"])
+def test_a_damaged_part_of_the_right_size(
+    explainer: leafshap.TreeExplainer, tmp_path: Path, suffix: str
+) -> None:
+    """Found when the parts are put together."""
+    path, out = written(tmp_path, "parquet"), tmp_path / f"out.{suffix}"
+
+    def stop(done: int, total: int | None) -> None:
+        if done == N:
+            raise Stop
+
+    whole = tmp_path / f"whole.{suffix}"
+    explain_files(explainer, path, whole, part_rows=200)
+    with pytest.raises(Stop):
+        explain_files(explainer, path, out, progress=stop, part_rows=200)
+    part = tmp_path / f"out.{suffix}.unfinished" / "parts" / "part-00001.arrow"
+    data = bytearray(part.read_bytes())
+    data[-40:-4] = bytes(36)  # the footer
+    part.write_bytes(data)
+    with pytest.raises(InvalidInputError, match=r"part-00001\.arrow: damaged") as caught:
+        explain_files(explainer, path, out, resume=True)
+    assert "--resume" in caught.value.__notes__[0]
+    assert not out.exists()
+    report = explain_files(explainer, path, out, resume=True)
+    assert (report.n_rows, report.n_resumed) == (N, 256)
+    assert out.read_bytes() == whole.read_bytes()
+
+
 def test_what_a_format_cannot_hold_is_told_before(
     explainer: leafshap.TreeExplainer, tmp_path: Path
 ) -> None:

@@ -78,6 +78,7 @@ def test_python_blocks_are_python(path: Path) -> None:
             ast.parse(body)
 
 
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # of matplotlib, for older shap
 @each_text
 def test_names_exist(path: Path) -> None:
     """`leafshap.X` anywhere in the text, but for files of such a name."""

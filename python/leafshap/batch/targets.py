@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from leafshap.atomic import move_into_place, whole_file
 from leafshap.batch.sinks import RejectWriter, format_of, join_parts, open_sink
+from leafshap.batch.sinks.parts import DamagedPartError
 from leafshap.batch.unfinished import UnfinishedRun, move_folder
 from leafshap.errors import InvalidInputError
 
@@ -165,7 +166,11 @@ class Targets:
             _join_rejects([run.path(i, "csv") for i in range(n_parts)], self.rejects)
         if self.output is not None and self.is_file:
             joined = run.folder / f"joined.{self.format}"
-            join_parts([run.rows_path(i) for i in range(n_parts)], joined, self.format)
+            try:
+                join_parts([run.rows_path(i) for i in range(n_parts)], joined, self.format)
+            except DamagedPartError as error:
+                run.forget_part(error.number)
+                raise
             move_into_place(joined, self.output)
         elif self.output is not None and run.parts_folder.exists():
             self.check_room(overwrite=True)  # what others have put there meanwhile is kept

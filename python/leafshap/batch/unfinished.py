@@ -167,6 +167,10 @@ class UnfinishedRun:
         whole = replace(part, sizes=self._sizes(number))
         self._write_json(self.path(number, "json"), asdict(whole))
 
+    def forget_part(self, number: int) -> None:
+        """Have a part made once more when the run is resumed."""
+        self.path(number, "json").unlink()
+
     def mark_complete(self, parts: list[Part]) -> None:
         """Say that the output is in its place."""
         self._write_json(self._complete, [asdict(part) for part in parts])
