@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,11 +11,13 @@ import numpy as np
 
 from leafshap.atomic import move_into_place
 from leafshap.batch.bad_rows import bad_rows
+from leafshap.batch.grouping import grouped
 from leafshap.batch.pipeline import Ahead, Behind
 from leafshap.batch.sampling import sample_rows
 from leafshap.batch.scoring import Scorer
 from leafshap.batch.sinks import RejectWriter, Sink, open_sink
 from leafshap.batch.sources import Chunk, Position, Reject, Source
+from leafshap.batch.sources.schemas import join_batches
 from leafshap.batch.unfinished import Part, UnfinishedRun
 from leafshap.errors import AdditivityError, InvalidInputError
 
@@ -107,11 +109,10 @@ class _Open:
     n_rejected: int = 0
     next: Position = field(default_factory=dict)
 
-    def count(self, chunk: Chunk, n_read: int, n_rows: int, n_rejected: int) -> None:
-        self.n_rows += n_rows
-        self.n_read += n_read
-        self.n_rejected += n_rejected
-        self.next = chunk.next
+    def write(self, rows: pa.RecordBatch, rejects: list[Reject], behind: Behind) -> None:
+        behind(self.writer.write, rows, rejects)
+        self.n_rows += rows.num_rows
+        self.n_rejected += len(rejects)
 
     def done(self) -> Part:
         return Part(self.n_rows, self.n_read, self.n_rejected, self.next)
@@ -166,18 +167,19 @@ class Job:
         tell = progress or (lambda done, total: None)
         tell(seen, self.source.n_rows)
         current: _Open | None = None
-        with Behind() as behind, Ahead(chunks) as ahead:
+        with Behind() as behind, Ahead(grouped(chunks, self.batch_rows)) as ahead:
 
             def finish(part: _Open) -> None:
                 parts.append(part.done())
                 behind(part.writer.finish, parts[-1], part.aggregates)
 
-            for chunk in ahead:
+            for group in ahead:
                 current = current or self._open(open_part, len(parts))
-                n_read = len(chunk.rows) + sum(r.row is not None for r in chunk.rejects)
-                rows, rejects = self._explain(chunk, seen, n_read, current.aggregates)
-                behind(current.writer.write, rows, rejects)
-                current.count(chunk, n_read, rows.num_rows, len(rejects))
+                for rows, rejects in self._explain(group, seen, current.aggregates):
+                    current.write(rows, rejects, behind)
+                n_read = sum(chunk.n_read for chunk in group)
+                current.n_read += n_read
+                current.next = group[-1].next
                 seen += n_read
                 if current.n_read >= self.part_rows:
                     finish(current)
@@ -195,14 +197,43 @@ class Job:
         return _Open(open_part(number), None if like is None else like.empty())
 
     def _explain(
-        self, chunk: Chunk, seen: int, n_read: int, aggregates: Aggregates | None
+        self, group: list[Chunk], seen: int, aggregates: Aggregates | None
+    ) -> list[tuple[pa.RecordBatch, list[Reject]]]:
+        """Explain chunks together; one by one if something is wrong with one of them."""
+        sampled = []
+        for chunk in group:
+            sampled.append(self._sampled(chunk, seen))
+            seen += chunk.n_read
+        if len(group) == 1:
+            return [self._explain_one(sampled[0], aggregates)]
+        failure: AdditivityError | None = None
+        try:
+            whole = join_batches([chunk.batch for chunk in sampled])
+            rejects = [reject for chunk in group for reject in chunk.rejects]
+            return [(self.scorer.explain(whole, aggregates), rejects)]
+        except AdditivityError as error:
+            failure = error
+        except InvalidInputError:
+            pass
+        explained = [self._explain_one(chunk, aggregates) for chunk in sampled]
+        if failure is not None:  # the check looks at some rows only, and now at others
+            raise AdditivityError(f"{group[0].file} to {group[-1].file}: {failure}") from failure
+        return explained
+
+    def _sampled(self, chunk: Chunk, seen: int) -> Chunk:
+        """Leave out the rows that are not in the sample."""
+        numbers = chunk.rows
+        if self.fraction == 1 or not len(numbers):
+            return chunk
+        first = min([int(numbers[0])] + [r.row for r in chunk.rejects if r.row is not None])
+        kept = sample_rows(seen, chunk.n_read, self.fraction, self.seed)[numbers - first]
+        return replace(chunk, batch=chunk.batch.filter(kept), rows=numbers[kept])
+
+    def _explain_one(
+        self, chunk: Chunk, aggregates: Aggregates | None
     ) -> tuple[pa.RecordBatch, list[Reject]]:
-        """Explain the rows of a chunk that are in the sample and fit the model."""
+        """Explain the rows of a chunk that fit the model."""
         batch, numbers, rejects = chunk.batch, chunk.rows, list(chunk.rejects)
-        if self.fraction < 1 and len(numbers):
-            first = min([int(numbers[0])] + [r.row for r in rejects if r.row is not None])
-            kept = sample_rows(seen, n_read, self.fraction, self.seed)[numbers - first]
-            batch, numbers = batch.filter(kept), numbers[kept]
         try:
             return self.scorer.explain(batch, aggregates), rejects
         except AdditivityError as error:

@@ -69,6 +69,11 @@ class Chunk:
     rejects: tuple[Reject, ...]
     next: Position
 
+    @property
+    def n_read(self) -> int:
+        """How many rows of the file this is, with the rejected ones."""
+        return len(self.rows) + sum(reject.row is not None for reject in self.rejects)
+
 
 class Source(Protocol):
     """Input files as a sequence of chunks.

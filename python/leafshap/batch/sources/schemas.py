@@ -148,16 +148,17 @@ def regroup(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.RecordB
         while n_held + batch.num_rows - at >= rows:
             stop = at + rows - n_held
             held.append(batch.slice(at, stop - at))
-            yield _join(held)
+            yield join_batches(held)
             held, n_held, at = [], 0, stop
         if at < batch.num_rows:
             held.append(batch.slice(at))
             n_held += batch.num_rows - at
     if held:
-        yield _join(held)
+        yield join_batches(held)
 
 
-def _join(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+def join_batches(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    """Put batches of one schema together; a single one is not copied."""
     import pyarrow as pa
 
     if len(batches) == 1:
