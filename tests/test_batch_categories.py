@@ -14,7 +14,7 @@ import pytest
 import leafshap
 from batch_cases import NAMES, matrix_of, model_with_unnamed_categories, rows_of
 from leafshap import InvalidInputError
-from leafshap.batch import explain_batches, explain_files
+from leafshap.batch import Scorer, explain_batches, explain_files
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -68,6 +68,7 @@ def by_cli(explainer: leafshap.TreeExplainer, path: Path) -> npt.NDArray[Any]:
 
 
 CALLS = [by_files, by_batches, in_memory, by_cli]
+DEEP = b'{"columns":' + b"[" * 100_000
 WORDS = r"column .*'c'.*(give it|pass) the codes of training"
 
 
@@ -100,7 +101,7 @@ def test_codes_are_taken(call: Call, tmp_path: Path) -> None:
     np.testing.assert_array_equal(call(explainer, path), explainer.shap_values(X))
     # metadata of another program, or damaged ones
     table = pq.read_table(path)
-    for metadata in (b"", b"[]", b'{"columns": 3}', b'{"columns": [null]}', b"\xff"):
+    for metadata in (b"", b"[]", b'{"columns": 3}', b'{"columns": [null]}', b"\xff", DEEP):
         pq.write_table(table.replace_schema_metadata({"pandas": metadata}), path)
         np.testing.assert_array_equal(call(explainer, path), explainer.shap_values(X))
 
@@ -143,13 +144,77 @@ def test_batches_of_one_dictionary() -> None:
         list(explain_batches(explainer, [*batches, *other]))
 
 
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("call", [by_files, by_batches, by_cli])
 def test_values_that_the_model_knows(call: Call, tmp_path: Path) -> None:
-    X = coded_rows()
-    arrays = model_with_unnamed_categories().to_arrays()
-    model = leafshap.TreeEnsemble(replace(arrays, feature_categories={2: VALUES}))
-    explainer = leafshap.TreeExplainer(model)
-    frame = categorical_frame(X, VALUES)
+    explainer, frame = named_explainer(), categorical_frame(coded_rows(), VALUES)
     path = tmp_path / "rows.parquet"
     frame.to_parquet(path)
     np.testing.assert_array_equal(call(explainer, path), explainer.shap_values(frame))
+
+
+def test_plain_numbers_in_memory_are_refused(tmp_path: Path) -> None:
+    """The model's own library would take them for codes, whatever the metadata tell."""
+    explainer, frame = named_explainer(), categorical_frame(coded_rows(), VALUES)
+    path = tmp_path / "rows.parquet"
+    frame.to_parquet(path)
+    with pytest.raises(InvalidInputError, match=r"'c'.*plain numbers.*categorical dtype"):
+        in_memory(explainer, path)
+    unnamed = leafshap.TreeExplainer(model_with_unnamed_categories())
+    assert unnamed.shap_values(pq.read_table(path)[:0]).shape == (0, len(NAMES))
+
+
+def named_explainer() -> leafshap.TreeExplainer:
+    arrays = model_with_unnamed_categories().to_arrays()
+    return leafshap.TreeExplainer(
+        leafshap.TreeEnsemble(replace(arrays, feature_categories={2: VALUES}))
+    )
+
+
+def test_values_in_the_names_of_folders(tmp_path: Path) -> None:
+    X = coded_rows()
+    X = X[~np.isnan(X[:, 2])]
+    explainer = leafshap.TreeExplainer(model_with_unnamed_categories())
+    codes = frame_of(X, pd.array(X[:, 2], dtype="Int64"))
+    codes.to_parquet(tmp_path / "codes", partition_cols=["c"])
+    order = np.argsort(X[:, 2], kind="stable")
+    found = by_files(explainer, tmp_path / "codes")
+    np.testing.assert_array_equal(found, explainer.shap_values(X[order]))
+    frame = categorical_frame(X, VALUES)
+    frame.to_parquet(tmp_path / "values", partition_cols=["c"])
+    with pytest.raises(InvalidInputError, match=WORDS):
+        by_files(explainer, tmp_path / "values")
+    found = by_files(named_explainer(), tmp_path / "values")
+    by_name = np.argsort([str(VALUES[int(code)]) for code in X[:, 2]], kind="stable")
+    np.testing.assert_array_equal(found, explainer.shap_values(X[by_name]))
+
+
+def test_files_that_tell_nothing(tmp_path: Path) -> None:
+    """Beside codes: a file without rows, one without any category, one of text to be rejected."""
+    X = coded_rows()
+    explainer = leafshap.TreeExplainer(model_with_unnamed_categories())
+    frame_of(X, pd.array(X[:, 2], dtype="Int64")).to_parquet(tmp_path / "a.parquet")
+    categorical_frame(X[:0], VALUES).to_parquet(tmp_path / "b.parquet")
+    missing = X[:10].copy()
+    missing[:, 2] = np.nan
+    categorical_frame(missing, []).to_parquet(tmp_path / "c.parquet")
+    paths = [tmp_path / f"{name}.parquet" for name in "abcd"]
+    wanted = explainer.shap_values(np.concatenate([X, missing]))
+    out = tmp_path / "out.parquet"
+    for last in (3, 4):
+        rejects = tmp_path / "bad.csv" if last == 4 else None
+        categorical_frame(X, ["a", "b", "c"]).to_parquet(paths[3])
+        report = explain_files(explainer, paths[:last], out, rejects=rejects, overwrite=True)
+        assert report.n_rejected == last - 3
+        found = matrix_of(pq.read_table(out)["shap_values"])
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_the_step_itself() -> None:
+    explainer = leafshap.TreeExplainer(model_with_unnamed_categories())
+    table = pa.Table.from_pandas(categorical_frame(coded_rows(), VALUES))
+    at = table.schema.get_field_index("c")
+    plain = table.set_column(at, "c", table["c"].combine_chunks().dictionary_decode())
+    (batch,) = plain.to_batches()
+    with pytest.raises(InvalidInputError, match=WORDS):
+        Scorer(explainer).explain(batch)
+    Scorer(explainer).explain(batch.replace_schema_metadata())

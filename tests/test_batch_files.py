@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -516,32 +517,47 @@ def test_a_damaged_part_is_made_once_more(
 
 
 @pytest.mark.usefixtures("small_chunks")
-@pytest.mark.parametrize("suffix", ["parquet", "npz", "csv", "arrow"])
-def test_a_damaged_part_of_the_right_size(
-    explainer: leafshap.TreeExplainer, tmp_path: Path, suffix: str
+@pytest.mark.parametrize("target", ["out.parquet", "out.npz", "out", None])
+def test_any_damage_to_a_part_is_found(
+    explainer: leafshap.TreeExplainer, tmp_path: Path, target: str | None
 ) -> None:
-    """Found when the parts are put together."""
-    path, out = written(tmp_path, "parquet"), tmp_path / f"out.{suffix}"
+    """A flipped bit of any file of any part: the part is made once more."""
+    path = written(tmp_path, "csv")
+    with open(path, "a") as file:
+        file.write("1,no number,2,3,4,5,6,a,0\n")
+
+    def run(folder: Path, **options: Any) -> Any:
+        folder.mkdir(exist_ok=True)
+        explained = explain_files(
+            explainer, path, None if target is None else folder / target, part_rows=200,
+            aggregate_output=folder / "sums.csv", rejects=folder / "bad.csv", **options,
+        )  # fmt: skip
+        return explained, {p.name: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
     def stop(done: int, total: int | None) -> None:
-        if done == N:
+        if done == N + 1:
             raise Stop
 
-    whole = tmp_path / f"whole.{suffix}"
-    explain_files(explainer, path, whole, part_rows=200)
+    _, whole = run(tmp_path / "whole")
+    begun = tmp_path / "begun"
     with pytest.raises(Stop):
-        explain_files(explainer, path, out, progress=stop, part_rows=200)
-    part = tmp_path / f"out.{suffix}.unfinished" / "parts" / "part-00001.arrow"
-    data = bytearray(part.read_bytes())
-    data[-40:-4] = bytes(36)  # the footer
-    part.write_bytes(data)
-    with pytest.raises(InvalidInputError, match=r"part-00001\.arrow: damaged") as caught:
-        explain_files(explainer, path, out, resume=True)
-    assert "--resume" in caught.value.__notes__[0]
-    assert not out.exists()
-    report = explain_files(explainer, path, out, resume=True)
-    assert (report.n_rows, report.n_resumed) == (N, 256)
-    assert out.read_bytes() == whole.read_bytes()
+        run(begun, progress=stop)
+    (unfinished,) = begun.iterdir()
+    damaged = [p for p in unfinished.rglob("part-*") if p.is_file()]
+    assert {p.suffix for p in damaged} >= {".npz", ".csv", ".json"}
+    assert len(damaged) >= 6
+    for victim in damaged:
+        here = tmp_path / f"{victim.name}"
+        shutil.copytree(begun, here)
+        copy = here / victim.relative_to(begun)
+        data = bytearray(copy.read_bytes())
+        at = 0 if victim.suffix == ".json" else len(data) // 2
+        data[at] ^= 0x10
+        copy.write_bytes(data)
+        number = int(victim.stem.removeprefix("part-"))
+        report, files = run(here, resume=True)
+        assert report.n_resumed == 256 * number
+        assert files == whole
 
 
 def test_what_a_format_cannot_hold_is_told_before(

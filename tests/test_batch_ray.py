@@ -1,6 +1,6 @@
 """leafshap.batch.ray on a real local Ray of two processes.
 
-Not in CI: docs/distributed.md has the command.
+README's command for the tests leaves it out; `.ci/run` has a stage for it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import leafshap
 from leafshap.errors import InvalidInputError
 
 pytest.importorskip("pandas")
@@ -23,7 +24,7 @@ import pandas as pd
 import pyarrow as pa
 import ray
 
-from batch_cases import NAMES, matrix_of
+from batch_cases import NAMES, matrix_of, model_with_unnamed_categories
 from engine_cases import (
     COLORS,
     check_aggregates,
@@ -143,6 +144,24 @@ def test_categories_by_name() -> None:
     for data in (frame, frame.assign(c=frame["c"].astype("category"))):
         found = table_of(explain(blocks_of(data, 4), explainer, keys=["id"]))
         np.testing.assert_array_equal(matrix_of(found["shap_values"]), wanted)
+
+
+def test_categories_that_the_model_knows_by_codes(tmp_path: Path) -> None:
+    explainer = leafshap.TreeExplainer(model_with_unnamed_categories())
+    frame = color_frame()
+    text = frame.assign(c=frame["c"].astype("category"))
+    with pytest.raises(InvalidInputError, match="codes of training"):
+        explain(blocks_of(text, 4), explainer).materialize()
+    codes = frame.assign(c=text["c"].cat.codes.replace(-1, 2).astype("int64"))
+    codes.assign(c=codes["c"].astype("category")).to_parquet(tmp_path / "values.parquet")
+    codes.to_parquet(tmp_path / "codes.parquet")
+    # Ray's blocks have lost what pandas wrote into the file
+    for call in (explain, aggregate):
+        with pytest.raises(InvalidInputError, match="codes of training"):
+            call(ray.data.read_parquet(str(tmp_path / "values.parquet")), explainer)
+    read = ray.data.read_parquet(str(tmp_path / "codes.parquet"))
+    found = table_of(explain(read, explainer, keys=["id"]))
+    np.testing.assert_array_equal(matrix_of(found["shap_values"]), plain_call(explainer, codes))
 
 
 def test_blocks_without_rows() -> None:

@@ -1,6 +1,6 @@
 """leafshap.batch.spark on a real local Spark, which needs Java.
 
-Not in CI: docs/distributed.md has the command.
+README's command for the tests leaves it out; `.ci/run` has a stage for it.
 """
 
 from __future__ import annotations

@@ -14,22 +14,25 @@ if TYPE_CHECKING:
 
 
 def lost_categories(schema: pa.Schema) -> frozenset[str]:
-    """Name the columns of plain values that were categorical in pandas."""
+    """Name the columns that were categorical in pandas, and of which there are plain values.
+
+    Also those that are not in the schema: the values of some are in the names of folders.
+    """
     import pyarrow as pa
 
     try:
         columns = (schema.pandas_metadata or {})["columns"]
         told = {
-            column.get("field_name", column.get("name"))
+            str(column.get("field_name", column.get("name")))
             for column in columns
             if column.get("pandas_type") == "categorical"
         }
-    except (AttributeError, KeyError, TypeError, ValueError):  # another program's, or damaged
+    # another program's, or damaged
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
         return frozenset()
-    return frozenset(
-        field.name
-        for field in (schema if told else ())
-        if field.name in told and not pa.types.is_dictionary(field.type)
+    kept = (pa.types.is_dictionary, pa.types.is_null)  # without values, there is nothing to take
+    return frozenset(told).difference(
+        field.name for field in (schema if told else ()) if any(is_(field.type) for is_ in kept)
     )
 
 

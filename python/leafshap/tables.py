@@ -136,22 +136,27 @@ class _TableSource:
         They could be values or codes; XGBoost and LightGBM refuse such a table, too.
         """
         known = self._schema.feature_categories[index]
-
-        def read(column: Any, _start: int, _step: int) -> npt.NDArray[Any]:
-            if len(column) == 0:
-                return np.empty(0)
-            raise InvalidInputError(
-                f"{label} holds plain numbers, but the model was trained on a categorical column "
-                f"with values such as {known[0]!r}: give it the categorical dtype of training"
-                if known
-                else f"{label} holds plain numbers, but the model knows it as categorical"
-            )
-
-        return _FLOAT64, read
+        return _refusing(
+            f"{label} holds plain numbers, but the model was trained on a categorical column "
+            f"with values such as {known[0]!r}: give it the categorical dtype of training"
+            if known
+            else f"{label} holds plain numbers, but the model knows it as categorical"
+        )
 
     def _known(self, index: int) -> bool:
         """Whether the model knows the category values of this column."""
         return index in self._schema.feature_categories
+
+
+def _refusing(message: str) -> tuple[np.dtype[Any], Reader]:
+    """Make a reader that refuses any rows; a table without rows is no fault."""
+
+    def read(column: Any, _start: int, _step: int) -> npt.NDArray[Any]:
+        if len(column) == 0:
+            return np.empty(0)
+        raise InvalidInputError(message)
+
+    return _FLOAT64, read
 
 
 class PandasSource(_TableSource):
@@ -296,17 +301,16 @@ class ArrowSource(_TableSource):
         if types.is_dictionary(dtype):
             return self._plan_dictionary(index, label)
         if lost and index in self._schema.categorical_features and not self._known(index):
-            raise InvalidInputError(
+            return _refusing(
                 f"{label} was categorical in pandas and Parquet has kept its values, but the model "
                 "knows codes only: pass the codes of training (without pandas' metadata, if these "
                 "are the codes: replace_schema_metadata())"
             )
-        text = types.is_string(dtype) or types.is_large_string(dtype)
-        if self._known(index) and (text or lost):
+        if types.is_string(dtype) or types.is_large_string(dtype):
+            if not self._known(index):
+                return self._refuse(label, dtype)
             _, read = self._plan_dictionary(index, label)
             return _FLOAT64, lambda c, start, step: read(c.dictionary_encode(), start, step)
-        if text:
-            return self._refuse(label, dtype)
         if types.is_null(dtype):
             return _FLOAT32, lambda c, _start, _step: np.full(len(c), np.nan, dtype=np.float32)
         if types.is_boolean(dtype):

@@ -22,8 +22,26 @@ def coded_categories(features: Sequence[str], known: InputSchema) -> list[str]:
     return [features[j] for j in sorted(coded)]
 
 
+def refuse_lost_values(coded: Sequence[str], schema: pa.Schema) -> None:
+    """Refuse what was categorical in pandas, and is plain values, where the model knows codes only.
+
+    Raises
+    ------
+    InvalidInputError
+        Naming the column.
+    """
+    lost = lost_categories(schema) if coded else ()
+    for name in coded:
+        if name in lost:
+            raise InvalidInputError(
+                f"column {name!r} holds category values, as pandas' metadata tell, but the model "
+                "does not store those of training: give it the codes of training, as numbers and "
+                "without such metadata"
+            )
+
+
 def refuse_values(coded: Sequence[str], schema: pa.Schema) -> None:
-    """Refuse category values, in a dictionary or not, where the model knows codes only.
+    """Refuse dictionaries, too: each file or block may number its values in its own way.
 
     Raises
     ------
@@ -32,14 +50,13 @@ def refuse_values(coded: Sequence[str], schema: pa.Schema) -> None:
     """
     import pyarrow as pa
 
-    lost = lost_categories(schema) if coded else ()
+    refuse_lost_values(coded, schema)
     for name in coded:
-        if name in lost or pa.types.is_dictionary(schema.field(name).type):
-            told = " (pandas' metadata call it categorical)" if name in lost else ""
+        if pa.types.is_dictionary(schema.field(name).type):
             raise InvalidInputError(
-                f"column {name!r} holds category values{told}, which other rows may number in "
-                "another way, and the model does not store those of training: give it the codes "
-                "of training, as numbers"
+                f"column {name!r} holds category values, which other rows may number in another "
+                "way, and the model does not store those of training: give it the codes of "
+                "training, as numbers"
             )
 
 

@@ -263,7 +263,7 @@ def _complete(
 
 def _leave(run: UnfinishedRun, error: BaseException) -> None:
     """Keep what is done of a run that failed, and say how to go on; remove it if there is none."""
-    done = sum(part.n_read for part in run.parts()) if run.exists else 0
+    done = run.n_done if run.exists else 0
     if done:
         error.add_note(
             f"{done:,} rows are done and kept in {run.folder}: resume=True (--resume) goes on"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -82,20 +83,19 @@ def _features(names: Sequence[str], schema: InputSchema, set_apart: set[str | No
 
 def _by_name(own: Sequence[str], names: Sequence[str]) -> list[str | None]:
     """Find the column of each feature; LightGBM stores the spaces of names as underscores."""
-    exact = set(names)
+    exact, named = set(names), set(own)
     # what a feature has by its own name is not another one's
-    loose = {name.replace(" ", "_"): name for name in names if name not in own}
+    loose = {name.replace(" ", "_"): name for name in names if name not in named}
     found = [name if name in exact else loose.get(name.replace(" ", "_")) for name in map(str, own)]
     _refuse_twice([name for name in found if name is not None], names)
     return found
 
 
 def _refuse_twice(wanted: Sequence[str], names: Sequence[str]) -> None:
-    if len(set(names)) == len(names):
-        return
+    counts = Counter(names)
     for name in wanted:
-        if names.count(name) > 1:
-            raise InvalidInputError(f"there are {names.count(name)} columns called {name!r}")
+        if counts[name] > 1:
+            raise InvalidInputError(f"there are {counts[name]} columns called {name!r}")
 
 
 def _lack(absent: Sequence[str], own: Sequence[str], names: Sequence[str]) -> str:

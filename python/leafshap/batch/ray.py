@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Unpack
 
 from leafshap.batch.aggregates import Aggregates
+from leafshap.batch.categories import refuse_lost_values, refuse_values
 from leafshap.batch.engines import aggregate_part, load_engine, merge_parts, names_only
 from leafshap.batch.layout import OutputOptions
 from leafshap.batch.scoring import Explainer, Scorer
@@ -54,7 +55,8 @@ def explain(dataset: Dataset, explainer: Explainer, **options: Unpack[OutputOpti
     def explain_block(block: pyarrow.Table) -> Iterator[pyarrow.Table]:
         import pyarrow
 
-        for batch in explain_stream(shipped.unpack(), block.to_batches()):
+        scorer = shipped.unpack()
+        for batch in explain_stream(scorer, _batches(block, scorer)):
             yield pyarrow.Table.from_batches([batch])
 
     return _map_blocks(_selected(dataset, scorer), explain_block)
@@ -100,7 +102,8 @@ def aggregate(
     def aggregate_block(block: pyarrow.Table) -> pyarrow.Table:
         import pyarrow
 
-        part = aggregate_part(shipped.unpack(), block.to_batches(), empty)
+        scorer = shipped.unpack()
+        part = aggregate_part(scorer, _batches(block, scorer, empty), empty)
         return pyarrow.table({"aggregates": [pickle.dumps(part)]})
 
     rows = _map_blocks(_selected(dataset, scorer, empty), aggregate_block).take_all()
@@ -118,10 +121,25 @@ def _ship(dataset: Any, scorer: Scorer) -> ShippedScorer:
 
 def _selected(dataset: Dataset, scorer: Scorer, aggregates: Aggregates | None = None) -> Dataset:
     """Select the columns that are read, if it is known without computing which there are."""
+    import pyarrow
+
     schema = dataset.schema(fetch_if_missing=False)
     if schema is None:
         return dataset
-    return dataset.select_columns(scorer.input_columns(names_only(schema.names), aggregates))
+    names = names_only(schema.names)
+    if isinstance(schema.base_schema, pyarrow.Schema):  # blocks lose what files tell of pandas
+        coded = scorer.coded_categories(names, aggregates)
+        refuse_lost_values(coded, schema.base_schema)
+    return dataset.select_columns(scorer.input_columns(names, aggregates))
+
+
+def _batches(
+    block: pyarrow.Table, scorer: Scorer, aggregates: Aggregates | None = None
+) -> list[pyarrow.RecordBatch]:
+    """Give the batches of a block, which numbers categories in its own way."""
+    refuse_values(scorer.coded_categories(block.schema, aggregates), block.schema)
+    batches: list[pyarrow.RecordBatch] = block.to_batches()
+    return batches
 
 
 def _map_blocks(dataset: Dataset, function: Any) -> Dataset:

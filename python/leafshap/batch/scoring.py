@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from leafshap.batch.categories import as_categories, coded_categories
+from leafshap.batch.categories import as_categories, coded_categories, refuse_lost_values
 from leafshap.batch.layout import Layout, Output, OutputOptions
 from leafshap.batch.matching import InputColumns, match_columns
 from leafshap.columns import is_text
@@ -158,6 +158,7 @@ class Scorer:
         import pyarrow as pa
 
         bound = self._bind(batch.schema, aggregates)
+        refuse_lost_values(coded_categories(bound.columns.features, self._schema), batch.schema)
         values, base, pairs, dense = self._explain(
             batch, bound.columns, aggregates is not None and aggregates.wants_interactions
         )

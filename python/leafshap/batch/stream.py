@@ -112,10 +112,8 @@ def explain_stream(
             raise InvalidInputError(f"expected pyarrow record batches, got {type(batch).__name__}")
         scorer.output_schema(batch.schema, aggregates)  # what is wrong with all rows
         coded = scorer.coded_categories(batch.schema, aggregates)
-        refuse_values(
-            [c for c in coded if not _is_numbered_alike(batch.column(c), c, dictionaries)],
-            batch.schema,
-        )
+        other = [c for c in coded if not _is_numbered_alike(batch.column(c), c, dictionaries)]
+        refuse_values(other, batch.schema)
         size = scorer.block_rows(batch.num_columns)
         for start in range(0, max(1, batch.num_rows), size):
             piece = batch.slice(start, size)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from leafshap.atomic import move_into_place, whole_file
 from leafshap.batch.sinks import RejectWriter, format_of, join_parts, open_sink
-from leafshap.batch.sinks.parts import DamagedPartError
 from leafshap.batch.unfinished import UnfinishedRun, move_folder
 from leafshap.errors import InvalidInputError
 
@@ -166,11 +165,7 @@ class Targets:
             _join_rejects([run.path(i, "csv") for i in range(n_parts)], self.rejects)
         if self.output is not None and self.is_file:
             joined = run.folder / f"joined.{self.format}"
-            try:
-                join_parts([run.rows_path(i) for i in range(n_parts)], joined, self.format)
-            except DamagedPartError as error:
-                run.forget_part(error.number)
-                raise
+            join_parts([run.rows_path(i) for i in range(n_parts)], joined, self.format)
             move_into_place(joined, self.output)
         elif self.output is not None and run.parts_folder.exists():
             self.check_room(overwrite=True)  # what others have put there meanwhile is kept
@@ -194,7 +189,7 @@ def refuse_to_replace(targets: Iterable[Path], files: Iterable[AnyPath]) -> None
 
 
 def _table_of(aggregates: Aggregates) -> pa.Table:
-    """Make the table of aggregates; without rows, one with the columns it would have had."""
+    """Make the table of aggregates; without rows, one with the columns of a single output."""
     import pyarrow as pa
 
     pairs = aggregates.wants_interactions and aggregates.group is None

@@ -18,12 +18,14 @@ last of them; a process may be killed at any moment.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -47,15 +49,15 @@ class Part:
     n_rejected : int
     next : dict
         Where the source goes on.
-    sizes : dict
-        Bytes of its files, by name.
+    digests : dict
+        SHA-256 of its files, by name.
     """
 
     n_rows: int
     n_read: int
     n_rejected: int
     next: dict[str, int]
-    sizes: dict[str, int] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
 
 
 class UnfinishedRun:
@@ -135,24 +137,52 @@ class UnfinishedRun:
         return found
 
     def parts(self) -> list[Part]:
-        """List the parts that are whole, up to the first one that is not."""
+        """List the parts that are whole, up to the first one that is not.
+
+        All their files are read: one that is not as it was written is made once more.
+        """
         if self.is_complete:
             return [Part(**part) for part in self._read_json(self._complete)]
+        moved = not self.parts_folder.exists()
         found: list[Part] = []
-        while (path := self.path(len(found), "json")).exists():
+        while self.path(len(found), "json").exists():
             try:
-                part = Part(**self._read_json(path))
-            except TypeError as error:
-                raise InvalidInputError(f"{path}: damaged; overwrite starts anew") from error
-            moved = not self.parts_folder.exists()
-            if part.sizes != self._sizes(len(found)) and not moved:  # damaged: made once more
+                part = self._read_part(len(found))
+            except InvalidInputError:
+                if moved:  # too late
+                    raise
+                break
+            if part.digests != self._digests(len(found)) and not moved:
                 break
             found.append(part)
         return found
 
-    def _sizes(self, number: int) -> dict[str, int]:
+    @property
+    def n_done(self) -> int:
+        """How many rows of the input are in parts that are said to be whole."""
+        done = 0
+        with suppress(InvalidInputError):
+            for number in count():
+                if not self.path(number, "json").exists():
+                    break
+                done += self._read_part(number).n_read
+        return done
+
+    def _read_part(self, number: int) -> Part:
+        path = self.path(number, "json")
+        try:
+            return Part(**self._read_json(path))
+        except TypeError as error:
+            raise InvalidInputError(f"{path}: damaged; overwrite starts anew") from error
+
+    def _digests(self, number: int) -> dict[str, str]:
         paths = [self.rows_path(number), self.path(number, "npz"), self.path(number, "csv")]
-        return {path.name: path.stat().st_size for path in paths if path.exists()}
+        found = {}
+        for path in paths:
+            if path.exists():
+                with open(path, "rb") as file:
+                    found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+        return found
 
     def path(self, number: int, suffix: str) -> Path:
         """Name a file of a part."""
@@ -164,12 +194,8 @@ class UnfinishedRun:
 
     def finish_part(self, number: int, part: Part) -> None:
         """Say that all files of a part are whole."""
-        whole = replace(part, sizes=self._sizes(number))
+        whole = replace(part, digests=self._digests(number))
         self._write_json(self.path(number, "json"), asdict(whole))
-
-    def forget_part(self, number: int) -> None:
-        """Have a part made once more when the run is resumed."""
-        self.path(number, "json").unlink()
 
     def mark_complete(self, parts: list[Part]) -> None:
         """Say that the output is in its place."""

@@ -133,6 +133,8 @@ def _aligned(cells: list[str], column: npt.NDArray[Any]) -> list[str]:
 
 
 def _arrow_column(pyarrow: Any, column: npt.NDArray[Any]) -> Any:
+    if column.dtype == object and not len(column):  # of names
+        return pyarrow.array([], pyarrow.string())
     try:
         return pyarrow.array(column, from_pandas=True)
     except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,20 +16,6 @@ if TYPE_CHECKING:
 _BATCH_ROWS = 1 << 16
 
 
-class DamagedPartError(InvalidInputError):
-    """A part cannot be read.
-
-    Attributes
-    ----------
-    number : int
-        Its place among the parts.
-    """
-
-    def __init__(self, number: int, message: str) -> None:
-        super().__init__(message)
-        self.number = number
-
-
 class Parts:
     """Rows of several files of one schema, mapped into memory one by one.
 
@@ -42,8 +27,6 @@ class Parts:
     ------
     InvalidInputError
         If there are none, or their columns differ.
-    DamagedPartError
-        If one is not as it was written; also later.
     """
 
     def __init__(self, paths: list[Path]) -> None:
@@ -51,12 +34,9 @@ class Parts:
 
         if not paths:
             raise InvalidInputError("there are no parts to join")
-        self._files: list[ArrowFile] = []
-        for number, path in enumerate(paths):
-            with _told(number, path):
-                self._files.append(ArrowFile(InputFile(str(path))))
+        self._files = [ArrowFile(InputFile(str(path))) for path in paths]
         # with the metadata, which says how to name the elements of lists
-        with pa.OSFile(str(paths[0])) as opened, pa.ipc.open_file(opened) as reader:
+        with pa.OSFile(str(paths[0])) as file, pa.ipc.open_file(file) as reader:
             self.schema: pa.Schema = reader.schema
         for file in self._files:
             if file.schema != self.schema:
@@ -65,21 +45,10 @@ class Parts:
 
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Read all rows."""
-        for number, file in enumerate(self._files):
-            with _told(number, file.name):
-                yield from file.batches(columns or self.schema.names, 0, _BATCH_ROWS)
+        for file in self._files:
+            yield from file.batches(columns or self.schema.names, 0, _BATCH_ROWS)
 
     def column(self, name: str) -> Iterator[pa.Array]:
         """Read one column."""
         for batch in self.batches([name]):
             yield batch.column(batch.schema.get_field_index(name))
-
-
-@contextmanager
-def _told(number: int, path: str | Path) -> Iterator[None]:
-    import pyarrow as pa
-
-    try:
-        yield
-    except (pa.ArrowException, ValueError) as error:
-        raise DamagedPartError(number, f"{path}: damaged ({error})") from error

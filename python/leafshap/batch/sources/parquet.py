@@ -37,9 +37,9 @@ class ParquetFile(RowFile):
         self.name = file.name
         self._path = file.path
         with pq.ParquetFile(self._path) as opened:
-            written = opened.schema_arrow
-            self.schema: pa.Schema = with_lost_categories(written, lost_categories(written))
-            metadata = opened.metadata
+            written, metadata = opened.schema_arrow, opened.metadata
+        lost = lost_categories(written) if metadata.num_rows else ()
+        self.schema: pa.Schema = with_lost_categories(written, lost)
         sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
         self._group_ends = np.cumsum(sizes, dtype=np.int64)
         self.n_rows = int(metadata.num_rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +32,7 @@ def common_schema(schemas: Iterable[pa.Schema]) -> pa.Schema:
             kind = _wide(field.type)
             known = found.get(field.name)
             met = kind if known is None else _meet(known, kind)
-            if known is not None and pa.types.is_dictionary(known) != pa.types.is_dictionary(kind):
+            if known is not None and met is not None and _loses_categories((known, kind), met):
                 lost.add(field.name)
             found[field.name] = known if met is None else met
     nothing = pa.null()  # a column without any value is one of missing numbers
@@ -40,6 +40,12 @@ def common_schema(schemas: Iterable[pa.Schema]) -> pa.Schema:
         [(name, pa.float64() if kind == nothing else kind) for name, kind in found.items()]
     )
     return with_lost_categories(common, lost)
+
+
+def _loses_categories(kinds: Sequence[pa.DataType], met: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return any(map(pa.types.is_dictionary, kinds)) and not pa.types.is_dictionary(met)
 
 
 def goes_with(kind: pa.DataType, common: pa.DataType) -> bool:
