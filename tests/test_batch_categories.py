@@ -209,6 +209,36 @@ def test_files_that_tell_nothing(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found, wanted)
 
 
+def test_dictionaries_of_arrow(tmp_path: Path) -> None:
+    """Without pandas, Arrow's own metadata tell."""
+    frame = categorical_frame(coded_rows(), VALUES)
+    table = pa.Table.from_pandas(frame).replace_schema_metadata()
+    pq.write_table(table, tmp_path / "told.parquet")
+    pq.write_table(table, tmp_path / "untold.parquet", store_schema=False)
+    explainer = leafshap.TreeExplainer(model_with_unnamed_categories())
+    with pytest.raises(InvalidInputError, match=WORDS):
+        by_files(explainer, tmp_path / "told.parquet")
+    by_files(explainer, tmp_path / "untold.parquet")
+    for name in ("told", "untold"):
+        found = by_files(named_explainer(), tmp_path / f"{name}.parquet")
+        np.testing.assert_array_equal(found, named_explainer().shap_values(frame))
+
+
+def test_numbers_that_sklearn_takes_as_they_are(tmp_path: Path) -> None:
+    """No codes: it treats those that training has not seen as missing."""
+    ensemble = pytest.importorskip("sklearn.ensemble")
+    rng = np.random.default_rng(0)
+    c, x = rng.integers(0, 4, 200), rng.normal(size=200)
+    X = pd.DataFrame({"c": np.array(VALUES)[c % 3], "x": x})
+    model = ensemble.HistGradientBoostingRegressor(categorical_features=["c"], max_iter=5)
+    explainer = leafshap.TreeExplainer(model.fit(X, (c == 2) * 3.0 + x))
+    X.loc[::9, "c"] = 11
+    X.to_parquet(tmp_path / "rows.parquet")
+    wanted = explainer.shap_values(X)
+    for call in (by_files, by_batches, by_cli):
+        np.testing.assert_array_equal(call(explainer, tmp_path / "rows.parquet"), wanted)
+
+
 def test_the_step_itself() -> None:
     explainer = leafshap.TreeExplainer(model_with_unnamed_categories())
     table = pa.Table.from_pandas(categorical_frame(coded_rows(), VALUES))

@@ -39,6 +39,8 @@ KEYS = [
     (["true", "false"], False),
     (["2024-01-31"], False),
     (["a", "b", ""], False),
+    (["NA", "DE", "null", "None", "nan", ""], False),  # Namibia
+    (["1", "2", ""], True),
     (["", ""], False),
 ]
 
@@ -53,6 +55,21 @@ def test_keys_come_through_as_they_are(cells: list[str], integers: bool, tmp_pat
         chunks = check_continuing(source, ["id", "x"], rows, exact=["id"])
         found = ["" if key is None else str(key) for key in values_of(chunks, "id")]
         assert found == cells
+
+
+def test_what_is_missing_in_keys(tmp_path: Path) -> None:
+    """Of integers whatever is none; of text the empty cell only, also beside a bad row."""
+    cells = {"NA": "1", '"NA"': "NA", '""': "", "": "<NA>", "x": "2"}
+    rows = [f"{cell},NaN,{n},{cell}\n" for cell, n in cells.items()]
+    text = "country,x,n,word\n" + "".join(rows)
+    for more in ("", "A,no number,3,b\n"):
+        source = open_source(written(tmp_path, text + more))
+        source.expect(numbers=["x"], text=["word"], keys=["country", "n"])
+        chunks = list(source.chunks(["country", "x", "n", "word"], 100, rejects=True))
+        assert values_of(chunks, "country") == ["NA", "NA", None, None, "x"]
+        assert values_of(chunks, "n") == [1, None, None, None, 2]
+        assert values_of(chunks, "word") == [None, None, None, None, "x"]
+        assert sum(len(chunk.rejects) for chunk in chunks) == bool(more)
 
 
 def test_keys_that_change_their_form_are_bad_cells(tmp_path: Path) -> None:

@@ -607,6 +607,49 @@ def test_numbers_of_numpy_are_numbers(explainer: leafshap.TreeExplainer, tmp_pat
     assert 400 < report.n_rows < 600
 
 
+@pytest.mark.parametrize("kind", [pa.string(), pa.date32(), pa.list_(pa.float64())], ids=str)
+def test_columns_of_other_types_are_told_before(
+    explainer: leafshap.TreeExplainer, kind: Any, tmp_path: Path
+) -> None:
+    table = table_of(rows())
+    at = table.schema.get_field_index("d")
+    pq.write_table(table.set_column(at, "d", pa.nulls(N, kind)), tmp_path / "data.parquet")
+    with pytest.raises(InvalidInputError, match=r"column 'd' is of type .* takes a number"):
+        explain_files(
+            explainer, tmp_path / "data.parquet", tmp_path / "out.csv", rejects=tmp_path / "bad.csv"
+        )
+    only(tmp_path, "data.parquet")
+
+
+def test_a_matrix_for_a_model_with_names(explainer: leafshap.TreeExplainer, tmp_path: Path) -> None:
+    """As in memory: columns without names are taken in their order."""
+    X = rows()
+    np.save(tmp_path / "data.npy", np.column_stack([X, np.arange(N)]))
+    with pytest.raises(InvalidInputError, match=r"6 features.* 7 columns.*the data have no names"):
+        explain_files(explainer, tmp_path / "data.npy", tmp_path / "out.parquet")
+    explain_files(
+        explainer, tmp_path / "data.npy", tmp_path / "out.parquet", keys=["6"], values="columns"
+    )
+    found = pq.read_table(tmp_path / "out.parquet")
+    assert found.column_names == ["6", *(f"shap_{name}" for name in NAMES), "base_value"]
+    values = np.column_stack([found[f"shap_{name}"] for name in NAMES])
+    np.testing.assert_array_equal(values, explainer.shap_values(X))
+
+
+def test_a_full_disk_is_told_with_its_place(
+    explainer: leafshap.TreeExplainer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from leafshap.batch.sinks.arrow import ArrowSink
+
+    def write(self: Any, batch: Any) -> None:
+        raise OSError("Error writing bytes to file")
+
+    monkeypatch.setattr(ArrowSink, "write", write)
+    with pytest.raises(OSError, match="writing bytes") as caught:
+        explain_files(explainer, written(tmp_path, "parquet"), tmp_path / "out.parquet")
+    assert caught.value.__notes__ == [f"while writing {tmp_path / 'out.parquet.unfinished'}"]
+
+
 def test_additivity_errors_name_file_and_rows(tmp_path: Path) -> None:
     xgboost = pytest.importorskip("xgboost")
     X = np.random.default_rng(0).normal(size=(300, 6)).astype(np.float32)

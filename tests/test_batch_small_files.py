@@ -166,6 +166,39 @@ def test_bad_rows_are_found_in_their_files(tmp_path: Path) -> None:
         explained(explainer, many, overwrite=True)
 
 
+def test_many_bad_categories_are_found_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    arrays = model_with_unnamed_categories().to_arrays()
+    named = {2: [7, 30, 400], 4: [1, 2]}
+    explainer = leafshap.TreeExplainer(
+        leafshap.TreeEnsemble(replace(arrays, feature_categories=named))
+    )
+    n = 200
+    c = np.where(np.arange(n) % 2, 7.0, 8.0)
+    e = np.where(np.arange(n) % 5, 1.0, 3.0)
+    table = table_of(rows_of(named_model(), n))
+    for name, column in (("c", c), ("naïve", e)):
+        table = table.set_column(table.schema.get_field_index(name), name, pa.array(column))
+    pq.write_table(table, tmp_path / "rows.parquet")
+    checks: list[int] = []
+    original = scoring.Scorer.check_rows
+
+    def check(self: Any, batch: Any, aggregates: Any = None) -> None:
+        checks.append(batch.num_rows)
+        original(self, batch, aggregates)
+
+    monkeypatch.setattr(scoring.Scorer, "check_rows", check)
+    found = explained(explainer, tmp_path / "rows.parquet", keys=["id"], rejects=tmp_path / "b.csv")
+    assert len(checks) <= 2
+    bad = pyarrow.csv.read_csv(tmp_path / "b.csv")
+    assert bad["row"].to_pylist() == [i for i in range(n) if c[i] == 8 or e[i] == 3]
+    for row, reason in zip(bad["row"].to_pylist(), bad["reason"].to_pylist(), strict=True):
+        told = "'c': 8.0" if c[row] == 8 else "'naïve': 3.0"
+        assert f"column {told} is none of the categories" in reason
+    assert found["id"].to_pylist() == [7 * i for i in range(n) if c[i] == 7 and e[i] == 1]
+
+
 def test_integers_that_become_decimals(explainer: leafshap.TreeExplainer, tmp_path: Path) -> None:
     """A CSV column of integers has decimals in a later file: chunks of another schema."""
     X = np.round(rows_of(named_model(), 200) * 8)

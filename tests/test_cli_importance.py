@@ -245,6 +245,22 @@ def test_missing_labels_and_no_rows(files: Files, capsys: Capture) -> None:
     assert "no rows" in capsys.readouterr().err
 
 
+def test_classes_by_their_names(files: Files) -> None:
+    """A model file that stores them takes labels of text."""
+    ensemble = pytest.importorskip("sklearn.ensemble")
+    X = np.nan_to_num(files.X)
+    labels = np.arange(len(X)) % 3
+    names = np.array(["setosa", "versicolor", "virginica"])
+    forest = ensemble.RandomForestClassifier(5, random_state=0, n_jobs=1).fit(X, names[labels])
+    leafshap.TreeEnsemble.from_model(forest).save("forest.npz")
+    columns = {f"f{j}": X[:, j] for j in range(X.shape[1])}
+    for name, told in (("text", names[labels]), ("codes", labels)):
+        pyarrow.parquet.write_table(pa.table({**columns, "y": told}), f"{name}.parquet")
+        run(f"importance forest.npz {name}.parquet --target y --sort permutation -o {name}.csv")
+    assert Path("text.csv").read_bytes() == Path("codes.csv").read_bytes()
+    assert max(row["permutation"] for row in read_csv("text.csv").values()) > 0
+
+
 def test_true_and_false_are_classes(files: Files) -> None:
     at = files.table.column_names.index("label")
     labels = files.table.column("label").cast(pa.bool_())

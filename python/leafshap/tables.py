@@ -317,7 +317,7 @@ class ArrowSource(_TableSource):
             return _FLOAT32, lambda c, _start, _step: _arrow_numbers(
                 c.cast(pyarrow.uint8()), pyarrow.float32()
             )
-        if not (types.is_integer(dtype) or types.is_floating(dtype) or types.is_decimal(dtype)):
+        if not reads_as_number(dtype):
             return self._refuse(label, dtype)
         narrow = not types.is_decimal(dtype) and dtype.bit_width <= (
             32 if types.is_floating(dtype) else 16
@@ -342,6 +342,14 @@ class ArrowSource(_TableSource):
             return np.concatenate(parts) if parts else np.empty(0)
 
         return _FLOAT64, read
+
+
+def reads_as_number(dtype: pyarrow.DataType) -> bool:
+    """Whether an Arrow column can be a feature without categories."""
+    from pyarrow import types
+
+    readable = (types.is_integer, types.is_floating, types.is_decimal, types.is_boolean)
+    return any(is_(dtype) for is_ in (*readable, types.is_dictionary, types.is_null))
 
 
 def _arrow_numbers(column: Any, dtype: Any) -> npt.NDArray[Any]:

@@ -22,6 +22,11 @@ def coded_categories(features: Sequence[str], known: InputSchema) -> list[str]:
     return [features[j] for j in sorted(coded)]
 
 
+def ambiguous_categories(known: InputSchema) -> dict[int, list[Any]]:
+    """Features whose numbers could be codes or category values, with the values."""
+    return {} if known.encode_numeric else known.feature_categories
+
+
 def refuse_lost_values(coded: Sequence[str], schema: pa.Schema) -> None:
     """Refuse what was categorical in pandas, and is plain values, where the model knows codes only.
 
@@ -68,6 +73,29 @@ def _is_number(kind: pa.DataType) -> bool:
     )
 
 
+def unknown_numbers(column: pa.Array, categories: list[Any], name: str) -> dict[int, str]:
+    """Say of every row with a number that is none of the categories what is wrong.
+
+    Nothing is said of anything but numbers.
+    """
+    if not _is_number(column.type):
+        return {}
+    encoded = column.dictionary_encode()
+    values = encoded.dictionary.to_pylist()
+    known = {value for value in categories if not is_missing(value)}
+    bad = [i for i, value in enumerate(values) if not is_missing(value) and value not in known]
+    if not bad:
+        return {}
+    shown = ", ".join(repr(category) for category in categories[:5])
+    rest = f"({shown}{', ...' if len(categories) > 5 else ''}); codes are not accepted"
+    indices = encoded.indices.fill_null(-1).to_numpy(False)
+    return {
+        int(row): f"column {name!r}: {values[indices[row]]!r} is none of the categories that the "
+        f"model was trained with {rest}"
+        for row in np.flatnonzero(np.isin(indices, bad))
+    }
+
+
 def as_categories(column: pa.Array, categories: list[Any], name: str) -> pa.Array:
     """Take numbers for category values, as files keep those of a pandas column.
 
@@ -84,17 +112,11 @@ def as_categories(column: pa.Array, categories: list[Any], name: str) -> pa.Arra
 
     if not _is_number(column.type):
         return column
+    for reason in unknown_numbers(column, categories, name).values():
+        raise InvalidInputError(reason)
     encoded = column.dictionary_encode()
     values = encoded.dictionary.to_pylist()
-    known = {value for value in categories if not is_missing(value)}
-    for value in values:
-        if not is_missing(value) and value not in known:
-            shown = ", ".join(repr(category) for category in categories[:5])
-            raise InvalidInputError(
-                f"column {name!r}: {value!r} is none of the categories that the model was trained "
-                f"with ({shown}{', ...' if len(categories) > 5 else ''}); codes are not accepted"
-            )
-    own = [value for value in categories if value in known]
+    own = [value for value in categories if not is_missing(value)]
     code = {value: i for i, value in enumerate(own)}
     position = np.array([code.get(value, -1) for value in values] + [-1])
     codes = position[encoded.indices.fill_null(len(values)).to_numpy(False)]

@@ -152,6 +152,7 @@ def explain_files(
     inputs = open_source(source, input_format)
     targets.keep_apart(inputs.files, [source] if isinstance(source, (str, PathLike)) else source)
     _expect(inputs, scorer, totals)
+    scorer.check_types(inputs.schema, totals)
     refuse_values(scorer.coded_categories(inputs.schema, totals), inputs.schema)
     schema = scorer.output_schema(inputs.schema, totals)
     targets.check_schema(schema)
@@ -263,6 +264,8 @@ def _complete(
 
 def _leave(run: UnfinishedRun, error: BaseException) -> None:
     """Keep what is done of a run that failed, and say how to go on; remove it if there is none."""
+    if isinstance(error, OSError) and error.filename is None:  # of reading, it would be named
+        error.add_note(f"while writing {run.folder}")
     done = run.n_done if run.exists else 0
     if done:
         error.add_note(

@@ -65,7 +65,9 @@ class Output:
         unknown = sorted(set(options) - set(cls.__dataclass_fields__))
         if unknown:
             known = ", ".join(cls.__dataclass_fields__)
-            raise InvalidInputError(f"unknown option {unknown[0]!r}: expected one of {known}")
+            raise InvalidInputError(
+                f"unknown option {unknown[0]!r}: what is written of a row is told by {known}"
+            )
         given: dict[str, Any] = dict(options)
         given["keys"] = _names(options.get("keys", ()), "keys")
         given["top_k"] = at_least(0, options.get("top_k", 0), "top_k")

@@ -21,6 +21,8 @@ class InputColumns:
     ----------
     features : list of str
         In the model's order, as the data name them.
+    shown : list of str
+        What they are called in results: the same, or the model's names for data without any.
     keys : list of str
         Carried through.
     label, group : str or None
@@ -28,6 +30,7 @@ class InputColumns:
     """
 
     features: list[str]
+    shown: list[str]
     keys: list[str]
     label: str | None = None
     group: str | None = None
@@ -44,6 +47,7 @@ def match_columns(
 
     A model with names of its own takes the columns of these names, wherever they stand; one without
     (or with such as "f0", which libraries make up) all that are for nothing else, in their order.
+    So does any model of data without names, whose columns are called "0", "1", ... .
 
     Raises
     ------
@@ -58,7 +62,13 @@ def match_columns(
                 f"there is no column {name!r} for {role}{_closest(name, names)}"
             )
     features = _features(names, schema, {*keys, label, group})
-    return InputColumns(features, list(keys), label, group)
+    shown = schema.feature_names if _are_numbers(names) else None
+    return InputColumns(features, list(shown or features), list(keys), label, group)
+
+
+def _are_numbers(names: Sequence[str]) -> bool:
+    """Whether columns are numbered, as those of a matrix are, or of pandas without names."""
+    return list(names) == [str(i) for i in range(len(names))]
 
 
 def _features(names: Sequence[str], schema: InputSchema, set_apart: set[str | None]) -> list[str]:
@@ -68,17 +78,23 @@ def _features(names: Sequence[str], schema: InputSchema, set_apart: set[str | No
         absent = [name for name, match in zip(own, found, strict=True) if match is None]
         if not absent:
             return [match for match in found if match is not None]
-        if not are_made_up(own) or len(absent) < len(own):
+        nameless = are_made_up(own) or _are_numbers(names)
+        if not nameless or len(absent) < len(own):
             raise InvalidInputError(_lack(absent, own, names))
     rest = [name for name in names if name not in set_apart]
     if len(rest) != schema.n_features:
         raise InvalidInputError(
-            f"the model was trained without column names and has {schema.n_features} features, "
-            f"but there are {len(rest)} columns beside keys, label and group; give the names of "
-            "its features (feature_names=, --features) to take them by name"
+            f"the model has {schema.n_features} features, but there are {len(rest)} columns beside "
+            f"keys, label and group, which are taken in their order, since {_why_in_order(schema)}"
         )
     _refuse_twice(rest, names)
     return rest
+
+
+def _why_in_order(schema: InputSchema) -> str:
+    if schema.feature_names is None or are_made_up(schema.feature_names):
+        return "the model knows no names (feature_names=, --features give them)"
+    return "the data have no names"
 
 
 def _by_name(own: Sequence[str], names: Sequence[str]) -> list[str | None]:
@@ -101,9 +117,11 @@ def _refuse_twice(wanted: Sequence[str], names: Sequence[str]) -> None:
 def _lack(absent: Sequence[str], own: Sequence[str], names: Sequence[str]) -> str:
     shown = ", ".join(repr(name) for name in absent[:_NAMED_IN_ERRORS])
     more = ", ..." if len(absent) > _NAMED_IN_ERRORS else ""
+    there = ", ".join(repr(name) for name in names[:_NAMED_IN_ERRORS])
+    others = ", ..." if len(names) > _NAMED_IN_ERRORS else ""
     return (
         f"{len(absent)} of the model's {len(own)} columns are not in the data: {shown}{more}"
-        f"{_closest(absent[0], names)}"
+        f"{_closest(absent[0], names)}; there are: {there}{others}"
     )
 
 

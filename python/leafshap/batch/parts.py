@@ -189,6 +189,15 @@ class Job:
                 finish(current or self._open(open_part, 0))
         return parts
 
+    def _bad_rows(self, batch: pa.RecordBatch) -> dict[int, str]:
+        """Say of every bad row what is wrong."""
+        found = self.scorer.unknown_categories(batch, self.aggregates)  # quicker than by halving
+        rest = np.setdiff1d(np.arange(batch.num_rows), list(found))
+        if len(rest):
+            for at, reason in bad_rows(self._check, batch.take(rest)):
+                found[int(rest[at])] = reason
+        return found
+
     def _check(self, batch: pa.RecordBatch) -> None:
         self.scorer.check_rows(batch, self.aggregates)
 
@@ -241,12 +250,12 @@ class Job:
                 f"{chunk.file}, rows {numbers[0]} to {numbers[-1]}: {error}"
             ) from error
         except InvalidInputError as error:
-            bad = bad_rows(self._check, batch) if len(numbers) else iter(())
             if not self.rejecting:
+                bad = bad_rows(self._check, batch) if len(numbers) else iter(())
                 at, reason = next(bad, (None, str(error)))
                 place = "" if at is None else f", row {numbers[at]}"
                 raise InvalidInputError(f"{chunk.file}{place}: {reason}") from error
-            found = dict(bad)
+            found = self._bad_rows(batch)
             if not found:
                 raise InvalidInputError(f"{chunk.file}: {error}") from error
         good = np.ones(len(numbers), dtype=bool)

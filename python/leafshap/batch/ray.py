@@ -130,6 +130,7 @@ def _selected(dataset: Dataset, scorer: Scorer, aggregates: Aggregates | None = 
     if isinstance(schema.base_schema, pyarrow.Schema):  # blocks lose what files tell of pandas
         coded = scorer.coded_categories(names, aggregates)
         refuse_lost_values(coded, schema.base_schema)
+        scorer.check_types(schema.base_schema, aggregates)
     return dataset.select_columns(scorer.input_columns(names, aggregates))
 
 

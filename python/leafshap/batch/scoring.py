@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from leafshap.batch.categories import as_categories, coded_categories, refuse_lost_values
+from leafshap.batch.categories import (
+    ambiguous_categories,
+    as_categories,
+    coded_categories,
+    refuse_lost_values,
+    unknown_numbers,
+)
 from leafshap.batch.layout import Layout, Output, OutputOptions
 from leafshap.batch.matching import InputColumns, match_columns
 from leafshap.columns import is_text
@@ -22,6 +28,7 @@ from leafshap.explainers.kernel import KernelExplainer
 from leafshap.explainers.tree import TreeExplainer
 from leafshap.explanation.selection import made_up_names
 from leafshap.inputs import InputRows, InputSchema
+from leafshap.tables import reads_as_number
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -135,6 +142,32 @@ class Scorer:
     ) -> list[str]:
         """Name the columns of categories that the model knows by their codes only."""
         return coded_categories(self._bind(schema, aggregates).columns.features, self._schema)
+
+    def check_types(self, schema: pa.Schema, aggregates: Aggregates | None = None) -> None:
+        """Refuse columns of text, dates and the like where the model takes numbers.
+
+        Raises
+        ------
+        InvalidInputError
+            Naming the first one.
+        """
+        for j, name in enumerate(self._bind(schema, aggregates).columns.features):
+            kind = schema.field(name).type
+            if j not in self._schema.feature_categories and not reads_as_number(kind):
+                raise InvalidInputError(
+                    f"column {name!r} is of type {kind}, but the model takes a number there"
+                )
+
+    def unknown_categories(
+        self, batch: pa.RecordBatch, aggregates: Aggregates | None = None
+    ) -> dict[int, str]:
+        """Say of every row with a number that is no category of the model what is wrong."""
+        features = self._bind(batch.schema, aggregates).columns.features
+        found: dict[int, str] = {}
+        for j, categories in ambiguous_categories(self._schema).items():
+            name = features[j]
+            found |= unknown_numbers(batch.column(name), categories, name) | found
+        return found
 
     def explain(
         self, batch: pa.RecordBatch, aggregates: Aggregates | None = None
@@ -283,9 +316,9 @@ class Scorer:
         import pyarrow as pa
 
         arrays = [batch.column(name) for name in columns.features]
-        for j, categories in self._schema.feature_categories.items():
+        for j, categories in ambiguous_categories(self._schema).items():
             arrays[j] = as_categories(arrays[j], categories, columns.features[j])
-        rows = pa.RecordBatch.from_arrays(arrays, names=columns.features)
+        rows = pa.RecordBatch.from_arrays(arrays, names=columns.shown)
         if isinstance(self._explainer, KernelExplainer):  # a function knows arrays
             return InputRows(rows, self._schema).matrix()
         return rows

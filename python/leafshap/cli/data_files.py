@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from leafshap.batch.categories import as_categories, coded_categories, refuse_values
+from leafshap.batch.categories import (
+    ambiguous_categories,
+    as_categories,
+    coded_categories,
+    refuse_values,
+)
 from leafshap.batch.matching import match_columns
 from leafshap.batch.sources.listing import list_files
 from leafshap.cli.progress import RowProgress, row_progress
@@ -123,7 +128,8 @@ def read_rows(
         )
     names = source.schema.names
     apart = [*others, *(name for name in set_apart if name in names)]
-    features = match_columns(names, schema, apart, None).features
+    matched = match_columns(names, schema, apart, None)
+    features = matched.features
     refuse_values(coded_categories(features, schema), source.schema)
     known = schema.feature_categories
     source.expect(
@@ -144,10 +150,10 @@ def read_rows(
     tables = [pa.Table.from_batches([batch]) for batch in draw.batches()]
     table = pa.concat_tables(tables, promote_options="permissive")
     found = table.select(features)
-    for j, categories in known.items():
+    for j, categories in ambiguous_categories(schema).items():
         column = as_categories(found.column(j).combine_chunks(), categories, features[j])
         found = found.set_column(j, features[j], column)
-    return Rows(found, table.select(list(others)), n)
+    return Rows(found.rename_columns(matched.shown), table.select(list(others)), n)
 
 
 def read_background(

@@ -155,6 +155,7 @@ def _labels(others: pa.Table, converted: Converted) -> npt.NDArray[Any]:
     if classes is None:
         predictor = predictor_of_link(converted.ensemble)
         classes = None if predictor is None else predictor.classes
+        labels = _codes_of_outputs(labels, converted.ensemble.output_names)
         if labels.dtype.kind not in "iuf" and not hasattr(converted.model, "fit"):
             raise InvalidInputError(
                 f"--target {name}: labels such as {labels[0]!r} are no numbers; a model file knows "
@@ -169,6 +170,14 @@ def _labels(others: pa.Table, converted: Converted) -> npt.NDArray[Any]:
                 f"{', '.join(map(repr, sorted(known)[:10]))}"
             )
     return labels
+
+
+def _codes_of_outputs(labels: npt.NDArray[Any], names: list[str] | None) -> npt.NDArray[Any]:
+    """Give labels that are all names of outputs by their numbers, as a model file knows them."""
+    code = {name: k for k, name in enumerate(names or ())}
+    if labels.dtype.kind in "iuf" or not set(labels.tolist()) <= set(code):
+        return labels
+    return np.array([code[label] for label in labels.tolist()])
 
 
 def print_importances(found: Importances, order: npt.NDArray[np.intp]) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import platform
+from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +20,11 @@ if TYPE_CHECKING:
 
 _MOST_NAMES = 12
 
+_PACKAGES = (
+    "numpy", "pandas", "polars", "pyarrow", "xgboost", "xgboost-cpu", "lightgbm", "scikit-learn",
+    "shap", "dask", "pyspark", "ray",
+)  # fmt: skip
+
 _EXAMPLES = """\b
 Examples:
   leafshap info
@@ -28,14 +36,24 @@ Examples:
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @trust_pickle_option
 def info(model: Path | None, trust_pickle: bool) -> None:
-    """Print version, compiler, instruction sets and threads, as for a bug report.
+    """Print versions, compiler, instruction sets and threads, as for a bug report.
 
     With MODEL: what kind of model the file holds, how large it is, its features and outputs.
     """
     if model is None:
-        print_properties({name: _plain(value) for name, value in leafshap.build_info().items()})
+        told = {**leafshap.build_info(), "system": platform.platform(), **_versions()}
+        print_properties({name: _plain(value) for name, value in told.items()})
     else:
         print_properties(describe(load_model(model, trust_pickle=trust_pickle).ensemble))
+
+
+def _versions() -> dict[str, str]:
+    """Tell versions of Python and of the packages that are installed, without importing any."""
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def describe(ensemble: TreeEnsemble) -> dict[str, str]:

@@ -71,8 +71,11 @@ def speed_table(results: Sequence[Explained], n_threads: int) -> RenderableType:
                 for r in results
             ],
         ),
-        ("error of the sums against predict, min", [f"{r.additivity_error:.1e}" for r in results]),
-        ("difference to the library's SHAP, min", [f"{r.own_difference:.1e}" for r in results]),
+        (
+            "error of the sums against predict, minutes",
+            [f"{r.additivity_error:.1e}" for r in results],
+        ),
+        ("difference to the library's SHAP, minutes", [f"{r.own_difference:.1e}" for r in results]),
     ]
     for name, cells in rows:
         table.add_row(name, *cells)

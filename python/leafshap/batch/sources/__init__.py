@@ -43,7 +43,8 @@ def open_source(paths: Paths, format: str | None = None) -> Source:
     CSV is UTF-8 with a header, comma-separated (tsv: tabs); a header without commas tells what is
     there instead: semicolons, tabs or "|", for each file. Types are those of the first 8 MB:
     integers, numbers, true/false, otherwise text (dates, too); `Source.expect` changes them.
-    Missing are what pandas takes for it: empty cells, NA, NaN, nan, null, None, ... also in text.
+    Missing are what pandas takes for it: empty cells, NA, NaN, nan, null, None, ... also in text;
+    of keys that are text only empty cells.
     Empty lines are skipped. A column without any value there is one of numbers.
 
     Arrow's views of text and bytes are read as text and bytes.

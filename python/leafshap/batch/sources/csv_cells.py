@@ -14,7 +14,7 @@ from leafshap.errors import InvalidInputError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# what pandas.read_csv takes for missing
+# what pandas.read_csv takes for missing; of keys that are text only the first, since NA is Namibia
 MISSING = (
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
     "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
@@ -124,8 +124,8 @@ def read_cells(
         for field, as_is in zip(wanted, verbatim, strict=True)
     ]
     try:
-        table = _parse(block, form, pa.schema(kinds))
-        columns = [_one_array(column) for column in table.columns]
+        table = _parse(block, form, pa.schema(kinds), raw_text=True)
+        columns = _with_nulls(table, form, wanted)
         for j in np.flatnonzero(verbatim):
             columns[j] = _convert(columns[j], wanted.field(int(j)).type, verbatim=True)
     except pa.ArrowInvalid:
@@ -139,8 +139,9 @@ def _parse(
     form: Form,
     wanted: pa.Schema | None,
     on_bad_row: Callable[[Any], str] | None = None,
+    raw_text: bool = False,
 ) -> pa.Table:
-    """Parse on this thread; types are inferred if none are wanted."""
+    """Parse on this thread; types are inferred if none are wanted, raw text has no nulls."""
     import pyarrow as pa
     from pyarrow import csv
 
@@ -158,9 +159,25 @@ def _parse(
             null_values=MISSING,
             true_values=_TRUE,
             false_values=_FALSE,
-            strings_can_be_null=True,
+            strings_can_be_null=not raw_text,
         ),
     )
+
+
+def _with_nulls(table: pa.Table, form: Form, wanted: pa.Schema) -> list[pa.Array]:
+    """Give the columns of a table of raw text, with nulls for what is missing."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    columns = []
+    for column, field in zip(map(_one_array, table.columns), wanted, strict=True):
+        if column.type in (pa.binary(), pa.string()):
+            as_is = field.name in form.verbatim and field.type == pa.string()
+            missing = pa.array(MISSING[:1] if as_is else MISSING, column.type)
+            null = pa.scalar(None, column.type)
+            column = pc.if_else(pc.is_in(column, value_set=missing), null, column)
+        columns.append(column)
+    return columns
 
 
 def _read_with_care(
@@ -177,10 +194,10 @@ def _read_with_care(
         return "skip"
 
     raw = pa.schema([(name, pa.binary()) for name in wanted.names])
-    table = _parse(block, form, raw, on_bad_row=note)
+    table = _parse(block, form, raw, on_bad_row=note, raw_text=True)
     _check_count(table.num_rows + len(bad), n_rows)
     rows = np.setdiff1d(np.arange(n_rows), [row.row for row in bad])
-    columns = [_one_array(column) for column in table.columns]
+    columns = _with_nulls(table, form, wanted)
     fields = []
     good = np.ones(len(rows), dtype=bool)
     for field, column in zip(wanted, columns, strict=True):

@@ -128,13 +128,13 @@ def _common_format(names: list[str]) -> str:
     if None in formats:
         raise InvalidInputError(
             f"{formats[None]}: the format of this file is unknown: expected a suffix of "
-            f"{', '.join(_SUFFIXES)}; or say format="
+            f"{', '.join(_SUFFIXES)}; or say which it is (input_format=, --input-format)"
         )
     if len(formats) > 1:
         examples = " and ".join(formats[name] for name in sorted(map(str, formats))[:2])
         raise InvalidInputError(
-            f"the input has files of several formats, such as {examples}: say format=, or give "
-            "them one by one"
+            f"the input has files of several formats, such as {examples}: say which to take "
+            "(input_format=, --input-format), or give them one by one"
         )
     return str(next(iter(formats)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ class ParquetFile(RowFile):
         self._path = file.path
         with pq.ParquetFile(self._path) as opened:
             written, metadata = opened.schema_arrow, opened.metadata
-        lost = lost_categories(written) if metadata.num_rows else ()
+        lost = lost_categories(written) | _dictionaries(metadata) if metadata.num_rows else ()
         self.schema: pa.Schema = with_lost_categories(written, lost)
         sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
         self._group_ends = np.cumsum(sizes, dtype=np.int64)
@@ -60,3 +61,15 @@ class ParquetFile(RowFile):
                 batch_rows, row_groups=groups, columns=columns, use_threads=False
             )
             yield from without_first(batches, first_row - before)
+
+
+def _dictionaries(metadata: Any) -> frozenset[str]:
+    """Name the columns that Arrow wrote from dictionaries; it gives back those of text only."""
+    import pyarrow as pa
+
+    told = (metadata.metadata or {}).get(b"ARROW:schema", b"")
+    try:
+        schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(told)))
+    except (pa.ArrowException, OSError, ValueError):  # another program's, or none
+        return frozenset()
+    return frozenset(field.name for field in schema if pa.types.is_dictionary(field.type))
