@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 import leafshap
 from strategies import Recipe, random_ensemble, random_rows
@@ -40,6 +41,16 @@ def model_with_unnamed_categories() -> leafshap.TreeEnsemble:
         category_offsets=np.concatenate([[0], np.cumsum(sizes)]),
         category_codes=(np.arange(len(at)) % 3).astype(np.int32),
     )
+
+
+def explainer_of_a_model_that_changed(X: npt.NDArray[np.float32]) -> leafshap.TreeExplainer:
+    """What it explains is no longer what the model predicts."""
+    xgboost = pytest.importorskip("xgboost")
+    booster = xgboost.train({"nthread": 1}, xgboost.DMatrix(X, X[:, 0]), 3)
+    explainer = leafshap.TreeExplainer(booster)
+    more = xgboost.train({"nthread": 1}, xgboost.DMatrix(X, X[:, 1]), 3, xgb_model=booster)
+    booster.load_model(more.save_raw("ubj"))
+    return explainer
 
 
 def rows_of(model: leafshap.TreeEnsemble, n: int, seed: int = 0) -> npt.NDArray[np.float32]:

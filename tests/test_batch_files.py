@@ -13,7 +13,14 @@ import numpy as np
 import pytest
 
 import leafshap
-from batch_cases import NAMES, matrix_of, named_model, rows_of, table_of
+from batch_cases import (
+    NAMES,
+    explainer_of_a_model_that_changed,
+    matrix_of,
+    named_model,
+    rows_of,
+    table_of,
+)
 from leafshap.errors import AdditivityError, InvalidInputError
 from strategies import Recipe, random_ensemble
 
@@ -651,12 +658,8 @@ def test_a_full_disk_is_told_with_its_place(
 
 
 def test_additivity_errors_name_file_and_rows(tmp_path: Path) -> None:
-    xgboost = pytest.importorskip("xgboost")
     X = np.random.default_rng(0).normal(size=(300, 6)).astype(np.float32)
-    booster = xgboost.train({"nthread": 1}, xgboost.DMatrix(X, X[:, 0]), 3)
-    explainer = leafshap.TreeExplainer(booster)
-    more = xgboost.train({"nthread": 1}, xgboost.DMatrix(X, X[:, 1]), 3, xgb_model=booster)
-    booster.load_model(more.save_raw("ubj"))
+    explainer = explainer_of_a_model_that_changed(X)
     np.save(tmp_path / "data.npy", X)
     with pytest.raises(AdditivityError, match=r"data\.npy, rows 0 to 299"):
         explain_files(explainer, tmp_path / "data.npy", tmp_path / "out.parquet")

@@ -12,6 +12,7 @@ import pytest
 import leafshap
 from batch_cases import (
     NAMES,
+    explainer_of_a_model_that_changed,
     matrix_of,
     model_with_unnamed_categories,
     named_model,
@@ -242,12 +243,8 @@ def test_a_stopped_run_goes_on(
 
 
 def test_additivity_errors_name_the_files(tmp_path: Path) -> None:
-    xgboost = pytest.importorskip("xgboost")
     X = np.random.default_rng(0).normal(size=(300, 6)).astype(np.float32)
-    booster = xgboost.train({"nthread": 1}, xgboost.DMatrix(X, X[:, 0]), 3)
-    explainer = leafshap.TreeExplainer(booster)
-    more = xgboost.train({"nthread": 1}, xgboost.DMatrix(X, X[:, 1]), 3, xgb_model=booster)
-    booster.load_model(more.save_raw("ubj"))
+    explainer = explainer_of_a_model_that_changed(X)
     for i in range(10):
         np.save(tmp_path / f"{i}.npy", X[30 * i : 30 * i + 30])
     with pytest.raises(AdditivityError, match=r"0\.npy, rows 0 to 29: "):

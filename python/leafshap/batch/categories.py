@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from leafshap.columns import is_missing
 from leafshap.errors import InvalidInputError
@@ -14,6 +15,8 @@ from leafshap.pandas_metadata import lost_categories
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_SHOWN = 5
 
 
 def coded_categories(features: Sequence[str], known: InputSchema) -> list[str]:
@@ -39,7 +42,7 @@ def refuse_lost_values(coded: Sequence[str], schema: pa.Schema) -> None:
     for name in coded:
         if name in lost:
             raise InvalidInputError(
-                f"column {name!r} holds category values, as pandas' metadata tell, but the model "
+                f"column {name!r} holds category values, as the metadata tell, but the model "
                 "does not store those of training: give it the codes of training, as numbers and "
                 "without such metadata"
             )
@@ -80,19 +83,12 @@ def unknown_numbers(column: pa.Array, categories: list[Any], name: str) -> dict[
     """
     if not _is_number(column.type):
         return {}
-    encoded = column.dictionary_encode()
-    values = encoded.dictionary.to_pylist()
+    values, positions = _distinct(column)
     known = {value for value in categories if not is_missing(value)}
     bad = [i for i, value in enumerate(values) if not is_missing(value) and value not in known]
-    if not bad:
-        return {}
-    shown = ", ".join(repr(category) for category in categories[:5])
-    rest = f"({shown}{', ...' if len(categories) > 5 else ''}); codes are not accepted"
-    indices = encoded.indices.fill_null(-1).to_numpy(False)
     return {
-        int(row): f"column {name!r}: {values[indices[row]]!r} is none of the categories that the "
-        f"model was trained with {rest}"
-        for row in np.flatnonzero(np.isin(indices, bad))
+        int(row): _is_unknown(values[positions[row]], categories, name)
+        for row in (np.flatnonzero(np.isin(positions, bad)) if bad else ())
     }
 
 
@@ -112,12 +108,28 @@ def as_categories(column: pa.Array, categories: list[Any], name: str) -> pa.Arra
 
     if not _is_number(column.type):
         return column
-    for reason in unknown_numbers(column, categories, name).values():
-        raise InvalidInputError(reason)
+    values, positions = _distinct(column)
+    known = [value for value in categories if not is_missing(value)]
+    code = {value: i for i, value in enumerate(known)}
+    for value in values:
+        if value not in code and not is_missing(value):
+            raise InvalidInputError(_is_unknown(value, categories, name))
+    codes = np.array([code.get(value, -1) for value in values], dtype=np.int32)[positions]
+    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), known)
+
+
+def _distinct(column: pa.Array) -> tuple[list[Any], npt.NDArray[np.int64]]:
+    """Distinct values of a column, None the last of them, and which of them each row holds."""
     encoded = column.dictionary_encode()
-    values = encoded.dictionary.to_pylist()
-    own = [value for value in categories if not is_missing(value)]
-    code = {value: i for i, value in enumerate(own)}
-    position = np.array([code.get(value, -1) for value in values] + [-1])
-    codes = position[encoded.indices.fill_null(len(values)).to_numpy(False)]
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32), mask=codes < 0), own)
+    values = [*encoded.dictionary.to_pylist(), None]
+    indices = encoded.indices.fill_null(len(values) - 1)
+    return values, indices.to_numpy(False).astype(np.int64)
+
+
+def _is_unknown(value: Any, categories: list[Any], name: str) -> str:
+    shown = ", ".join(repr(category) for category in categories[:_SHOWN])
+    more = ", ..." if len(categories) > _SHOWN else ""
+    return (
+        f"column {name!r}: {value!r} is none of the categories that the model was trained with "
+        f"({shown}{more}); codes are not accepted"
+    )

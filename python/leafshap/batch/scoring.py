@@ -165,8 +165,7 @@ class Scorer:
         features = self._bind(batch.schema, aggregates).columns.features
         found: dict[int, str] = {}
         for j, categories in ambiguous_categories(self._schema).items():
-            name = features[j]
-            found |= unknown_numbers(batch.column(name), categories, name) | found
+            found = unknown_numbers(batch.column(features[j]), categories, features[j]) | found
         return found
 
     def explain(
