@@ -237,7 +237,7 @@ def test_another_run_is_not_gone_on_with(
             explain_files(explainer, path, out, **PARTS)
     assert "resume" in stopped.value.__notes__[0]
     described = json.loads((tmp_path / "out.parquet.unfinished" / "run.json").read_text())
-    assert described["sizes"] == {"batch_rows": 256, "part_rows": 300}
+    assert described["content"]["sizes"] == {"batch_rows": 256, "part_rows": 300}
 
     other = leafshap.TreeExplainer(named_model(seed=4))
     for differs, who, options in [
@@ -558,8 +558,7 @@ def test_any_damage_to_a_part_is_found(
         shutil.copytree(begun, here)
         copy = here / victim.relative_to(begun)
         data = bytearray(copy.read_bytes())
-        at = 0 if victim.suffix == ".json" else len(data) // 2
-        data[at] ^= 0x10
+        data[len(data) // 2] ^= 0x01
         copy.write_bytes(data)
         number = int(victim.stem.removeprefix("part-"))
         report, files = run(here, resume=True)
@@ -614,7 +613,37 @@ def test_numbers_of_numpy_are_numbers(explainer: leafshap.TreeExplainer, tmp_pat
     assert 400 < report.n_rows < 600
 
 
-@pytest.mark.parametrize("kind", [pa.string(), pa.date32(), pa.list_(pa.float64())], ids=str)
+@pytest.mark.usefixtures("small_chunks")
+def test_parts_that_somebody_has_removed_are_made_once_more(
+    explainer: leafshap.TreeExplainer, tmp_path: Path
+) -> None:
+    path = written(tmp_path, "parquet")
+
+    def stop(done: int, total: int | None) -> None:
+        if done == N:
+            raise Stop
+
+    for target in ("folder", "out.parquet"):
+        out = tmp_path / target
+        with pytest.raises(Stop):
+            explain_files(explainer, path, out, progress=stop, part_rows=200)
+        shutil.rmtree(tmp_path / f"{target}.unfinished" / "parts")
+        report = explain_files(explainer, path, out, resume=True)
+        assert (report.n_rows, report.n_resumed) == (N, 0)
+        np.testing.assert_array_equal(
+            matrix_of(read(out)["shap_values"]), explainer.shap_values(rows())
+        )
+    with pytest.raises(Stop):
+        explain_files(explainer, path, tmp_path / "x.csv", progress=stop, part_rows=200)
+    (tmp_path / "x.csv.unfinished" / "run.json").write_text("{}")
+    with pytest.raises(InvalidInputError, match=r"run\.json: damaged; overwrite starts anew"):
+        explain_files(explainer, path, tmp_path / "x.csv", resume=True)
+
+
+KINDS = [pa.string(), pa.date32(), pa.list_(pa.float64()), pa.dictionary(pa.int8(), pa.string())]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_columns_of_other_types_are_told_before(
     explainer: leafshap.TreeExplainer, kind: Any, tmp_path: Path
 ) -> None:
@@ -632,6 +661,10 @@ def test_a_matrix_for_a_model_with_names(explainer: leafshap.TreeExplainer, tmp_
     """As in memory: columns without names are taken in their order."""
     X = rows()
     np.save(tmp_path / "data.npy", np.column_stack([X, np.arange(N)]))
+    years = {str(2010 + j): X[:, j] for j in range(6)}  # names, if strange ones
+    pq.write_table(pa.table(years), tmp_path / "years.parquet")
+    with pytest.raises(InvalidInputError, match="6 of the model's 6 columns are not in the data"):
+        explain_files(explainer, tmp_path / "years.parquet", tmp_path / "out.parquet")
     with pytest.raises(InvalidInputError, match=r"6 features.* 7 columns.*the data have no names"):
         explain_files(explainer, tmp_path / "data.npy", tmp_path / "out.parquet")
     explain_files(

@@ -214,6 +214,25 @@ def test_integers_that_become_decimals(explainer: leafshap.TreeExplainer, tmp_pa
     np.testing.assert_array_equal(matrix_of(found["shap_values"]), explainer.shap_values(X))
 
 
+def test_dictionaries_that_arrow_cannot_join(
+    explainer: leafshap.TreeExplainer, tmp_path: Path
+) -> None:
+    """Those with a null among their values."""
+    table = table_of(rows_of(named_model(), 60))
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for i in range(6):
+        words = pa.DictionaryArray.from_arrays(pa.array([0, 1] * 5), [f"b{i}", None])
+        part = table.slice(10 * i, 10).append_column("word", words)
+        pyarrow.feather.write_feather(part, folder / f"{i}.arrow")
+    found = explained(explainer, folder)
+    assert found["word"].to_pylist() == [
+        f"b{i}" if k == 0 else None for i in range(6) for k in [0, 1] * 5
+    ]
+    wanted = explainer.shap_values(rows_of(named_model(), 60))
+    np.testing.assert_array_equal(matrix_of(found["shap_values"]), wanted)
+
+
 class Stop(Exception):
     """Raised to stop a run."""
 

@@ -245,7 +245,7 @@ def test_missing_labels_and_no_rows(files: Files, capsys: Capture) -> None:
     assert "no rows" in capsys.readouterr().err
 
 
-def test_classes_by_their_names(files: Files) -> None:
+def test_classes_by_their_names(files: Files, capsys: Capture) -> None:
     """A model file that stores them takes labels of text."""
     ensemble = pytest.importorskip("sklearn.ensemble")
     X = np.nan_to_num(files.X)
@@ -259,6 +259,15 @@ def test_classes_by_their_names(files: Files) -> None:
         run(f"importance forest.npz {name}.parquet --target y --sort permutation -o {name}.csv")
     assert Path("text.csv").read_bytes() == Path("codes.csv").read_bytes()
     assert max(row["permutation"] for row in read_csv("text.csv").values()) > 0
+    # names that are numbers are names
+    forest = ensemble.RandomForestClassifier(5, random_state=0, n_jobs=1).fit(X, labels + 1)
+    leafshap.TreeEnsemble.from_model(forest).save("forest.npz")
+    columns = {f"f{j}": X[:, j] for j in range(X.shape[1])}
+    pyarrow.parquet.write_table(pa.table({**columns, "y": labels + 1}), "one.parquet")
+    run("importance forest.npz one.parquet --target y --sort permutation -o one.csv")
+    assert Path("one.csv").read_bytes() == Path("text.csv").read_bytes()
+    run("importance forest.npz codes.parquet --target y", 1)
+    assert "'0' is no class of the model, which knows '1', '2', '3'" in capsys.readouterr().err
 
 
 def test_true_and_false_are_classes(files: Files) -> None:

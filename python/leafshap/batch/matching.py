@@ -62,13 +62,14 @@ def match_columns(
                 f"there is no column {name!r} for {role}{_closest(name, names)}"
             )
     features = _features(names, schema, {*keys, label, group})
-    shown = schema.feature_names if _are_numbers(names) else None
+    shown = schema.feature_names if _are_numbers(features, len(names)) else None
     return InputColumns(features, list(shown or features), list(keys), label, group)
 
 
-def _are_numbers(names: Sequence[str]) -> bool:
-    """Whether columns are numbered, as those of a matrix are, or of pandas without names."""
-    return list(names) == [str(i) for i in range(len(names))]
+def _are_numbers(names: Sequence[str], n_columns: int) -> bool:
+    """Whether these of so many columns are numbered, as those of a matrix are."""
+    given = set(names)
+    return list(names) == [name for name in map(str, range(n_columns)) if name in given]
 
 
 def _features(names: Sequence[str], schema: InputSchema, set_apart: set[str | None]) -> list[str]:
@@ -78,7 +79,8 @@ def _features(names: Sequence[str], schema: InputSchema, set_apart: set[str | No
         absent = [name for name, match in zip(own, found, strict=True) if match is None]
         if not absent:
             return [match for match in found if match is not None]
-        nameless = are_made_up(own) or _are_numbers(names)
+        others = [name for name in names if name not in set_apart]
+        nameless = are_made_up(own) or _are_numbers(others, len(names))
         if not nameless or len(absent) < len(own):
             raise InvalidInputError(_lack(absent, own, names))
     rest = [name for name in names if name not in set_apart]

@@ -209,6 +209,8 @@ class Job:
         self, group: list[Chunk], seen: int, aggregates: Aggregates | None
     ) -> list[tuple[pa.RecordBatch, list[Reject]]]:
         """Explain chunks together; one by one if something is wrong with one of them."""
+        import pyarrow as pa
+
         sampled = []
         for chunk in group:
             sampled.append(self._sampled(chunk, seen))
@@ -222,7 +224,7 @@ class Job:
             return [(self.scorer.explain(whole, aggregates), rejects)]
         except AdditivityError as error:
             failure = error
-        except InvalidInputError:
+        except (InvalidInputError, pa.ArrowException):  # Arrow cannot join any dictionaries
             pass
         explained = [self._explain_one(chunk, aggregates) for chunk in sampled]
         if failure is not None:  # the check looks at some rows only, and now at others

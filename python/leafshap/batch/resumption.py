@@ -47,7 +47,7 @@ def begin(
         _refuse_other(begun, description, run)
         if not run.is_complete:
             targets.check_room(may_replace or run.is_moving)
-        return replace(job, **sizes), run.parts()
+        return replace(job, **sizes), run.go_on()
     if run.exists and not overwrite:
         raise InvalidInputError(
             f"{run.folder} holds an unfinished run: resume it (resume=True, --resume), or discard "

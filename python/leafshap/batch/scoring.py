@@ -151,9 +151,15 @@ class Scorer:
         InvalidInputError
             Naming the first one.
         """
+        import pyarrow as pa
+
+        known = self._schema
+        by_number = known.used_features - known.categorical_features - set(known.feature_categories)
         for j, name in enumerate(self._bind(schema, aggregates).columns.features):
             kind = schema.field(name).type
-            if j not in self._schema.feature_categories and not reads_as_number(kind):
+            if j in by_number and pa.types.is_dictionary(kind):
+                kind = kind.value_type
+            if j not in known.feature_categories and not reads_as_number(kind):
                 raise InvalidInputError(
                     f"column {name!r} is of type {kind}, but the model takes a number there"
                 )

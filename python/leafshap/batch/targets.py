@@ -146,7 +146,7 @@ class Targets:
             return
         if not len(schema):
             raise InvalidInputError("the output would have no columns")
-        if self.format in ("parquet", "arrow"):  # these hold anything
+        if self.format == "arrow":  # it holds anything
             return
         with tempfile.TemporaryDirectory() as folder:
             try:

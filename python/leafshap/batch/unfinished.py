@@ -72,6 +72,7 @@ class UnfinishedRun:
     """
 
     def __init__(self, target: Path, format: str) -> None:
+        self._target = target
         self.folder = target.with_name(target.name + SUFFIX)
         self.format = format
         self._run = self.folder / "run.json"
@@ -113,9 +114,21 @@ class UnfinishedRun:
         """Whether results that are there may be this run's own."""
         return self._moving.exists()
 
+    @property
+    def is_moved(self) -> bool:
+        """Whether the folder of the parts has become the output."""
+        return self.is_moving and not self.parts_folder.exists() and self._target.exists()
+
     def mark_moving(self) -> None:
         """Say that results are going to be put in their places."""
         self._write_json(self._moving, {})
+
+    def go_on(self) -> list[Part]:
+        """List the parts that are whole; there is room for the others."""
+        whole = self.parts()
+        if not (self.is_moved or self.is_complete):
+            self.parts_folder.mkdir(exist_ok=True)
+        return whole
 
     def begin(self, description: dict[str, Any]) -> None:
         """Start anew; what another run has left is removed."""
@@ -131,9 +144,7 @@ class UnfinishedRun:
         InvalidInputError
             If the file is damaged.
         """
-        found = self._read_json(self._run)
-        if not isinstance(found, dict):
-            raise InvalidInputError(f"{self._run}: damaged; overwrite starts anew")
+        found: dict[str, Any] = self._read_json(self._run)
         return found
 
     def parts(self) -> list[Part]:
@@ -143,18 +154,14 @@ class UnfinishedRun:
         """
         if self.is_complete:
             return [Part(**part) for part in self._read_json(self._complete)]
-        moved = not self.parts_folder.exists()
         found: list[Part] = []
         while self.path(len(found), "json").exists():
             try:
-                part = self._read_part(len(found))
+                found.append(self._whole_part(len(found)))
             except InvalidInputError:
-                if moved:  # too late
+                if self.is_moved:  # too late
                     raise
                 break
-            if part.digests != self._digests(len(found)) and not moved:
-                break
-            found.append(part)
         return found
 
     @property
@@ -165,15 +172,20 @@ class UnfinishedRun:
             for number in count():
                 if not self.path(number, "json").exists():
                     break
-                done += self._read_part(number).n_read
+                done += Part(**self._read_json(self.path(number, "json"))).n_read
         return done
 
-    def _read_part(self, number: int) -> Part:
+    def _whole_part(self, number: int) -> Part:
+        """Read what is known of a part, and that its files are as they were written."""
         path = self.path(number, "json")
-        try:
-            return Part(**self._read_json(path))
-        except TypeError as error:
-            raise InvalidInputError(f"{path}: damaged; overwrite starts anew") from error
+        part = Part(**self._read_json(path))
+        digests = self._digests(number)
+        if self.is_moved:  # the rows are in the output
+            rows = self.rows_path(number).name
+            digests = {rows: part.digests.get(rows, ""), **digests}
+        if digests != part.digests:
+            raise InvalidInputError(f"{path}: other files than these; overwrite starts anew")
+        return part
 
     def _digests(self, number: int) -> dict[str, str]:
         paths = [self.rows_path(number), self.path(number, "npz"), self.path(number, "csv")]
@@ -236,15 +248,23 @@ class UnfinishedRun:
 
     def _write_json(self, path: Path, content: object) -> None:
         partial = path.with_name(f"{path.name}.tmp")
-        partial.write_text(json.dumps(content, indent=1))
+        partial.write_text(json.dumps({"content": content, "sha256": _digest(content)}, indent=1))
         move_into_place(partial, path)
 
     @staticmethod
     def _read_json(path: Path) -> Any:
         try:
-            return json.loads(path.read_text())
-        except ValueError as error:
-            raise InvalidInputError(f"{path}: damaged; overwrite starts anew") from error
+            found = json.loads(path.read_text())
+            content = found["content"]
+            if found["sha256"] == _digest(content):
+                return content
+        except (KeyError, RecursionError, TypeError, ValueError):
+            pass
+        raise InvalidInputError(f"{path}: damaged; overwrite starts anew")
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def move_folder(folder: Path, target: Path, aside: Path) -> None:

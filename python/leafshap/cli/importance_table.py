@@ -155,7 +155,7 @@ def _labels(others: pa.Table, converted: Converted) -> npt.NDArray[Any]:
     if classes is None:
         predictor = predictor_of_link(converted.ensemble)
         classes = None if predictor is None else predictor.classes
-        labels = _codes_of_outputs(labels, converted.ensemble.output_names)
+        labels = _codes_of_outputs(labels, converted.ensemble.output_names, name)
         if labels.dtype.kind not in "iuf" and not hasattr(converted.model, "fit"):
             raise InvalidInputError(
                 f"--target {name}: labels such as {labels[0]!r} are no numbers; a model file knows "
@@ -172,12 +172,38 @@ def _labels(others: pa.Table, converted: Converted) -> npt.NDArray[Any]:
     return labels
 
 
-def _codes_of_outputs(labels: npt.NDArray[Any], names: list[str] | None) -> npt.NDArray[Any]:
-    """Give labels that are all names of outputs by their numbers, as a model file knows them."""
+def _codes_of_outputs(
+    labels: npt.NDArray[Any], names: list[str] | None, target: str
+) -> npt.NDArray[Any]:
+    """Give labels by numbers, as a model file knows classes, where it stores their names.
+
+    Numbers are such numbers already, unless the names are numbers.
+
+    Raises
+    ------
+    InvalidInputError
+        Naming a label that is none of the names.
+    """
     code = {name: k for k, name in enumerate(names or ())}
-    if labels.dtype.kind in "iuf" or not set(labels.tolist()) <= set(code):
+    numbers = labels.dtype.kind in "iuf"
+    if len(code) < 2 or (numbers and not any(map(_is_number, code))):
         return labels
-    return np.array([code[label] for label in labels.tolist()])
+    texts = [str(label) for label in labels.tolist()]
+    for text in texts:
+        if text not in code:
+            raise InvalidInputError(
+                f"--target {target}: {text!r} is no class of the model, which knows "
+                f"{', '.join(map(repr, list(code)[:10]))}"
+            )
+    return np.array([code[text] for text in texts])
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def print_importances(found: Importances, order: npt.NDArray[np.intp]) -> None:
