@@ -74,16 +74,15 @@ def _are_numbers(names: Sequence[str], n_columns: int) -> bool:
 
 def _features(names: Sequence[str], schema: InputSchema, set_apart: set[str | None]) -> list[str]:
     own = schema.feature_names
+    rest = [name for name in names if name not in set_apart]
     if own is not None:
         found = _by_name(own, names)
         absent = [name for name, match in zip(own, found, strict=True) if match is None]
         if not absent:
             return [match for match in found if match is not None]
-        others = [name for name in names if name not in set_apart]
-        nameless = are_made_up(own) or _are_numbers(others, len(names))
+        nameless = are_made_up(own) or _are_numbers(rest, len(names))
         if not nameless or len(absent) < len(own):
             raise InvalidInputError(_lack(absent, own, names))
-    rest = [name for name in names if name not in set_apart]
     if len(rest) != schema.n_features:
         raise InvalidInputError(
             f"the model has {schema.n_features} features, but there are {len(rest)} columns beside "
