@@ -266,6 +266,10 @@ def test_classes_by_their_names(files: Files, capsys: Capture) -> None:
     pyarrow.parquet.write_table(pa.table({**columns, "y": labels + 1}), "one.parquet")
     run("importance forest.npz one.parquet --target y --sort permutation -o one.csv")
     assert Path("one.csv").read_bytes() == Path("text.csv").read_bytes()
+    decimals = pa.table({**columns, "y": labels + 1.0})
+    pyarrow.parquet.write_table(decimals, "decimals.parquet")
+    run("importance forest.npz decimals.parquet --target y --sort permutation -o decimals.csv")
+    assert Path("decimals.csv").read_bytes() == Path("text.csv").read_bytes()
     run("importance forest.npz codes.parquet --target y", 1)
     assert "'0' is no class of the model, which knows '1', '2', '3'" in capsys.readouterr().err
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -165,10 +166,7 @@ def _labels(others: pa.Table, converted: Converted) -> npt.NDArray[Any]:
         known = set(np.asarray(classes).tolist())
         unknown = next((label for label in np.unique(labels).tolist() if label not in known), None)
         if unknown is not None:
-            raise InvalidInputError(
-                f"--target {name}: {unknown!r} is no class of the model, which knows "
-                f"{', '.join(map(repr, sorted(known)[:10]))}"
-            )
+            raise _no_class(unknown, sorted(known), name)
     return labels
 
 
@@ -184,18 +182,24 @@ def _codes_of_outputs(
     InvalidInputError
         Naming a label that is none of the names.
     """
-    code = {name: k for k, name in enumerate(names or ())}
-    numbers = labels.dtype.kind in "iuf"
-    if len(code) < 2 or (numbers and not any(map(_is_number, code))):
+    if names is None or len(names) < 2:
         return labels
-    texts = [str(label) for label in labels.tolist()]
-    for text in texts:
-        if text not in code:
-            raise InvalidInputError(
-                f"--target {target}: {text!r} is no class of the model, which knows "
-                f"{', '.join(map(repr, list(code)[:10]))}"
-            )
-    return np.array([code[text] for text in texts])
+    code: dict[Any, int] = {name: k for k, name in enumerate(names)}
+    if labels.dtype.kind in "iuf":  # 1.0 is the class "1"
+        code = {float(name): k for name, k in code.items() if _is_number(name)}
+        if not code:
+            return labels
+    for label in labels.tolist():
+        if label not in code:
+            raise _no_class(str(label), names, target)
+    return np.array([code[label] for label in labels.tolist()])
+
+
+def _no_class(label: Any, known: Sequence[Any], target: str) -> InvalidInputError:
+    shown = ", ".join(map(repr, known[:10]))
+    return InvalidInputError(
+        f"--target {target}: {label!r} is no class of the model, which knows {shown}"
+    )
 
 
 def _is_number(text: str) -> bool:
