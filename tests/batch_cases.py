@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -77,3 +78,17 @@ def matrix_of(column: Any) -> npt.NDArray[Any]:
     array = column.combine_chunks() if hasattr(column, "combine_chunks") else column
     size = array.type.list_size
     return np.asarray(array.flatten().to_numpy(False)).reshape(len(array), size)
+
+
+class Stop(Exception):
+    """Raised to stop a run."""
+
+
+def stop_at(rows: int) -> Callable[[int, int | None], None]:
+    """A `progress` that stops the run once so many rows are done."""
+
+    def stop(done: int, total: int | None) -> None:
+        if done >= rows:
+            raise Stop
+
+    return stop

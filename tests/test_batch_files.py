@@ -15,10 +15,12 @@ import pytest
 import leafshap
 from batch_cases import (
     NAMES,
+    Stop,
     explainer_of_a_model_that_changed,
     matrix_of,
     named_model,
     rows_of,
+    stop_at,
     table_of,
 )
 from leafshap.errors import AdditivityError, InvalidInputError
@@ -150,10 +152,6 @@ def test_aggregates_to_memory_and_to_a_file(
         explain_files(explainer, path, aggregates=totals)
     with pytest.raises(InvalidInputError, match="nothing is asked for"):
         explain_files(explainer, path)
-
-
-class Stop(Exception):
-    """Stands for whatever ends a run."""
 
 
 @pytest.mark.usefixtures("small_chunks")
@@ -482,14 +480,10 @@ def test_what_appeared_since_is_not_replaced(
 ) -> None:
     path = written(tmp_path, "parquet")
 
-    def stop(done: int, total: int | None) -> None:
-        if done == N:
-            raise Stop
-
     for name in ("out", "out.parquet"):
         out = tmp_path / name
         with pytest.raises(Stop):
-            explain_files(explainer, path, out, progress=stop, part_rows=200)
+            explain_files(explainer, path, out, progress=stop_at(N), part_rows=200)
         kept = out
         if name == "out":
             out.mkdir()
@@ -508,12 +502,8 @@ def test_a_damaged_part_is_made_once_more(
 ) -> None:
     path, out = written(tmp_path, "parquet"), tmp_path / "out.parquet"
 
-    def stop(done: int, total: int | None) -> None:
-        if done == N:
-            raise Stop
-
     with pytest.raises(Stop):
-        explain_files(explainer, path, out, progress=stop, part_rows=200)
+        explain_files(explainer, path, out, progress=stop_at(N), part_rows=200)
     part = tmp_path / "out.parquet.unfinished" / "parts" / "part-00001.arrow"
     part.write_bytes(part.read_bytes()[:1000])
     report = explain_files(explainer, path, out, resume=True)
@@ -541,14 +531,10 @@ def test_any_damage_to_a_part_is_found(
         )  # fmt: skip
         return explained, {p.name: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
-    def stop(done: int, total: int | None) -> None:
-        if done == N + 1:
-            raise Stop
-
     _, whole = run(tmp_path / "whole")
     begun = tmp_path / "begun"
     with pytest.raises(Stop):
-        run(begun, progress=stop)
+        run(begun, progress=stop_at(N + 1))
     (unfinished,) = begun.iterdir()
     damaged = [p for p in unfinished.rglob("part-*") if p.is_file()]
     assert {p.suffix for p in damaged} >= {".npz", ".csv", ".json"}
@@ -592,13 +578,9 @@ def test_the_users_aggregates_are_filled_at_the_end(
 ) -> None:
     path, totals = written(tmp_path, "parquet"), Aggregates()
 
-    def stop(done: int, total: int | None) -> None:
-        if done:
-            raise Stop
-
     for output in (None, tmp_path / "out.parquet"):
         with pytest.raises(Stop):
-            explain_files(explainer, path, output, aggregates=totals, progress=stop)
+            explain_files(explainer, path, output, aggregates=totals, progress=stop_at(1))
         assert totals.n_rows == 0
     explain_files(explainer, path, aggregates=totals)
     assert totals.n_rows == N
@@ -619,14 +601,10 @@ def test_parts_that_somebody_has_removed_are_made_once_more(
 ) -> None:
     path = written(tmp_path, "parquet")
 
-    def stop(done: int, total: int | None) -> None:
-        if done == N:
-            raise Stop
-
     for target in ("folder", "out.parquet"):
         out = tmp_path / target
         with pytest.raises(Stop):
-            explain_files(explainer, path, out, progress=stop, part_rows=200)
+            explain_files(explainer, path, out, progress=stop_at(N), part_rows=200)
         shutil.rmtree(tmp_path / f"{target}.unfinished" / "parts")
         report = explain_files(explainer, path, out, resume=True)
         assert (report.n_rows, report.n_resumed) == (N, 0)
@@ -634,7 +612,7 @@ def test_parts_that_somebody_has_removed_are_made_once_more(
             matrix_of(read(out)["shap_values"]), explainer.shap_values(rows())
         )
     with pytest.raises(Stop):
-        explain_files(explainer, path, tmp_path / "x.csv", progress=stop, part_rows=200)
+        explain_files(explainer, path, tmp_path / "x.csv", progress=stop_at(N), part_rows=200)
     (tmp_path / "x.csv.unfinished" / "run.json").write_text("{}")
     with pytest.raises(InvalidInputError, match=r"run\.json: damaged; overwrite starts anew"):
         explain_files(explainer, path, tmp_path / "x.csv", resume=True)

@@ -12,11 +12,13 @@ import pytest
 import leafshap
 from batch_cases import (
     NAMES,
+    Stop,
     explainer_of_a_model_that_changed,
     matrix_of,
     model_with_unnamed_categories,
     named_model,
     rows_of,
+    stop_at,
     table_of,
 )
 from leafshap import AdditivityError, InvalidInputError
@@ -233,10 +235,6 @@ def test_dictionaries_that_arrow_cannot_join(
     np.testing.assert_array_equal(matrix_of(found["shap_values"]), wanted)
 
 
-class Stop(Exception):
-    """Raised to stop a run."""
-
-
 @pytest.mark.parametrize("stopped_at", [1, 300, 700, 1000])
 def test_a_stopped_run_goes_on(
     explainer: leafshap.TreeExplainer, stopped_at: int, tmp_path: Path
@@ -250,12 +248,8 @@ def test_a_stopped_run_goes_on(
     out.unlink()
     sums.unlink()
 
-    def stop(done: int, total: int | None) -> None:
-        if done >= stopped_at:
-            raise Stop
-
     with pytest.raises(Stop):
-        explained(explainer, many, progress=stop, **options)
+        explained(explainer, many, progress=stop_at(stopped_at), **options)
     report = explain_files(explainer, many, out, keys=["id", "word"], resume=True, **options)
     assert report.n_resumed > 0 or stopped_at == 1
     assert (out.read_bytes(), sums.read_bytes()) == whole

@@ -68,7 +68,8 @@ def refuse_values(coded: Sequence[str], schema: pa.Schema) -> None:
             )
 
 
-def _is_number(kind: pa.DataType) -> bool:
+def is_number(kind: pa.DataType) -> bool:
+    """Whether a column is of integers, floats, or true and false."""
     import pyarrow as pa
 
     return bool(
@@ -81,7 +82,7 @@ def unknown_numbers(column: pa.Array, categories: list[Any], name: str) -> dict[
 
     Nothing is said of anything but numbers.
     """
-    if not _is_number(column.type):
+    if not is_number(column.type):
         return {}
     values, positions = _distinct(column)
     known = {value for value in categories if not is_missing(value)}
@@ -106,7 +107,7 @@ def as_categories(column: pa.Array, categories: list[Any], name: str) -> pa.Arra
     """
     import pyarrow as pa
 
-    if not _is_number(column.type):
+    if not is_number(column.type):
         return column
     values, positions = _distinct(column)
     known = [value for value in categories if not is_missing(value)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from leafshap.batch.categories import is_number
 from leafshap.errors import InvalidInputError
 from leafshap.pandas_metadata import lost_categories, with_lost_categories
 from leafshap.string_views import plain_array, without_views
@@ -74,7 +75,7 @@ def _meet(a: pa.DataType, b: pa.DataType) -> pa.DataType | None:
         return a
     if pa.types.is_null(a):
         return b
-    if _is_number(a) and _is_number(b):
+    if is_number(a) and is_number(b):
         return pa.from_numpy_dtype(np.promote_types(a.to_pandas_dtype(), b.to_pandas_dtype()))
     if pa.types.is_dictionary(a) or pa.types.is_dictionary(b):
         plain = _meet(_values_type(a), _values_type(b))
@@ -89,14 +90,6 @@ def _values_type(kind: pa.DataType) -> pa.DataType:
     import pyarrow as pa
 
     return kind.value_type if pa.types.is_dictionary(kind) else kind
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    import pyarrow as pa
-
-    return bool(
-        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
-    )
 
 
 def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
