@@ -72,10 +72,10 @@ def speed_table(results: Sequence[Explained], n_threads: int) -> RenderableType:
             ],
         ),
         (
-            "error of the sums against predict, minutes",
+            "error of sums to predict, minutes",
             [f"{r.additivity_error:.1e}" for r in results],
         ),
-        ("difference to the library's SHAP, minutes", [f"{r.own_difference:.1e}" for r in results]),
+        ("difference to its SHAP, minutes", [f"{r.own_difference:.1e}" for r in results]),
     ]
     for name, cells in rows:
         table.add_row(name, *cells)
